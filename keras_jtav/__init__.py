@@ -1,0 +1,58 @@
+"""Learn from posts that carry text, sound and a picture: JTAV in Keras 3.
+
+Names are loaded when they are first used, so that importing the package loads nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from keras_jtav.config import Component, Config
+    from keras_jtav.data import load_posts
+    from keras_jtav.data.check import check_table
+    from keras_jtav.data.manifest import read_manifest, write_manifest
+    from keras_jtav.data.post import Post
+    from keras_jtav.experiments import preset_config
+    from keras_jtav.model import build_model
+    from keras_jtav.run import run
+    from keras_jtav.serving.predictor import Predictor
+
+_HOMES = {
+    "Component": "config",
+    "Config": "config",
+    "Post": "data.post",
+    "Predictor": "serving.predictor",
+    "build_model": "model",
+    "check_table": "data.check",
+    "load_posts": "data",
+    "preset_config": "experiments",
+    "read_manifest": "data.manifest",
+    "run": "run",
+    "write_manifest": "data.manifest",
+}
+
+__all__ = [
+    "Component",
+    "Config",
+    "Post",
+    "Predictor",
+    "build_model",
+    "check_table",
+    "load_posts",
+    "preset_config",
+    "read_manifest",
+    "run",
+    "write_manifest",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

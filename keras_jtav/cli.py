@@ -1,0 +1,181 @@
+"""The command line: ``keras-jtav train``, ``check`` and ``predict``.
+
+Nothing heavy is imported before a command runs, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from keras_jtav.config import TASKS, Component, Config
+from keras_jtav.experiments import PRESETS, preset_config
+
+MANIFEST_SUFFIXES = (".csv", ".jsonl", ".parquet")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: Words after the program's name; by default those of the process.
+
+    Returns:
+        The exit status: 0 well, 1 a problem that the output names, 2 wrong usage.
+    """
+    options = _parser().parse_args(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        return options.command(options)
+    except (ValueError, OSError) as error:
+        print(f"keras-jtav: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted. The same command with --resume goes on.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="keras-jtav",
+        description="Learn from posts that carry text, sound and a picture at once.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_train(commands.add_parser("train", help="train, judge and export a model"))
+    _add_check(commands.add_parser("check", help="read a table of posts and report"))
+    _add_predict(commands.add_parser("predict", help="use an exported model on files"))
+    return parser
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_train)
+    add = parser.add_argument
+    add("--task", choices=TASKS, default="sentiment")
+    add(
+        "--dataset",
+        default="synthetic",
+        metavar="NAME|FILE",
+        help="synthetic (default), tuxpaint, or a .csv, .jsonl or .parquet of posts",
+    )
+    add("--preset", choices=PRESETS, default="small", help="default: small")
+    add(
+        "--image-weights",
+        metavar="imagenet|FILE|none",
+        help="start the picture encoder from weights; with the small preset it is "
+        "then SqueezeNet",
+    )
+    add("--fasttext", metavar="FILE", help="word vectors, .bin or .vec")
+    add("--negatives", type=int, metavar="N", help="false songs per query and epoch")
+    add("--max-rejected", type=float, metavar="SHARE", help="default: 0.05")
+    add("--seed", type=int, metavar="N", help="decides every random choice; default: 0")
+    add("--resume", action="store_true", help="go on with the same command's last run")
+    add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="default: runs")
+    add(
+        "--exports",
+        type=Path,
+        default=Path("exported_models"),
+        metavar="DIR",
+        help="default: exported_models",
+    )
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any other setting, such as text.units=64; a wrong key lists the valid",
+    )
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_check)
+    parser.add_argument("table", type=Path, help=".csv, .jsonl or .parquet of posts")
+    parser.add_argument("--task", choices=TASKS, help="default: what the table allows")
+
+
+def _add_predict(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_predict)
+    add = parser.add_argument
+    add("model", type=Path, help="such as exported_models/sentiment/1")
+    add("posts", type=Path, nargs="?", help="sentiment: table of posts")
+    add("--output", type=Path, metavar="FILE", help="write the table here (.csv)")
+    add("--vectors", action="store_true", help="sentiment: add the unified vector")
+    add("--songs", type=Path, metavar="FILE", help="retrieval: table of songs")
+    add("--image", type=Path, metavar="FILE", help="retrieval: the query's picture")
+    add("--caption", default="", metavar="TEXT", help="retrieval: the query's caption")
+    add("--top", type=int, default=10, metavar="N", help="songs to print; default: 10")
+
+
+def config_from_options(options: argparse.Namespace) -> Config:
+    """Return the config that the options of ``train`` ask for.
+
+    Raises:
+        ValueError: An unknown key or value.
+    """
+    config = preset_config(options.task, options.preset)
+    settings = [f"dataset={options.dataset}"]
+    if options.image_weights is not None:
+        if options.preset == "small":
+            settings += ["image=squeezenet", "features.image_size=128"]
+        settings.append(f"image.weights={options.image_weights}")
+    flags = {
+        "features.fasttext": options.fasttext,
+        "train.negatives": options.negatives,
+        "train.seed": options.seed,
+        "data.max_rejected": options.max_rejected,
+    }
+    settings += [f"{key}={value}" for key, value in flags.items() if value is not None]
+    config = config.override(settings)
+    if Path(options.dataset).suffix.lower() in MANIFEST_SUFFIXES:
+        manifest = Component("manifest", {"path": options.dataset})
+        config = dataclasses.replace(config, dataset=manifest)
+    return config.override(options.set)
+
+
+def _train(options: argparse.Namespace) -> int:
+    config = config_from_options(options)
+    from keras_jtav.run import run
+
+    run(config, options.runs, options.exports, resume=options.resume)
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from keras_jtav.data.check import check_table
+
+    report = check_table(options.table, task=options.task, progress=tqdm)
+    print(report.render())
+    return int(report.fatal)
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from keras_jtav.predict import predict_sentiment, rank_songs
+    from keras_jtav.serving.predictor import Predictor
+
+    predictor = Predictor(options.model)
+    if predictor.task == "sentiment":
+        if options.posts is None:
+            raise ValueError(
+                "A sentiment model needs a table of posts: keras-jtav predict "
+                f"{options.model} posts.csv"
+            )
+        table = predict_sentiment(predictor, options.posts, options.vectors)
+    else:
+        if options.songs is None or options.image is None:
+            raise ValueError(
+                "A retrieval model needs songs and a picture: keras-jtav predict "
+                f"{options.model} --songs songs.csv --image photo.jpg"
+            )
+        table = rank_songs(predictor, options.songs, options.image, options.caption)
+        table = table.head(options.top)
+    if options.output:
+        table.to_csv(options.output, index=False)
+        print(f"{len(table)} rows in {options.output}")
+    else:
+        print(table.to_string(index=False))
+    return 0

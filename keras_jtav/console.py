@@ -1,0 +1,140 @@
+"""What a run shows while it works and when it is done."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import keras
+from tqdm import tqdm
+
+from keras_jtav.config import FeatureOptions
+from keras_jtav.data.post import TEXT_PARTS, Post, Rejection
+from keras_jtav.features.vocabulary import Vocabulary
+
+MAX_REJECTIONS_SHOWN = 5
+
+
+def progress(items: Iterable, total: int, title: str) -> Iterable:
+    """Show how far an iteration is and how long it will still take."""
+    return tqdm(items, title, total, disable=total == 0, mininterval=_interval())
+
+
+def say(line: str = "") -> None:
+    """Print one line at once."""
+    print(line, flush=True)
+
+
+def show_data(
+    posts: Mapping[str, list[Post]],
+    rejections: list[Rejection],
+    class_names: tuple[str, str],
+    task: str,
+) -> None:
+    """Print sizes, what is missing, and the rows that were left out."""
+    all_posts = [post for split in posts.values() for post in split]
+    songs = len({post.song for post in all_posts if post.song})
+    sizes = ", ".join(f"{name} {len(split)}" for name, split in posts.items())
+    say(f"data       {len(all_posts)} posts, {songs} songs; {sizes}")
+    if task == "sentiment":
+        labels = Counter(class_names[post.label] for post in all_posts)
+        say("classes    " + ", ".join(f"{name} {n}" for name, n in labels.items()))
+    else:
+        candidates = {n: len({p.song for p in split}) for n, split in posts.items()}
+        say("songs      " + ", ".join(f"{name} {n}" for name, n in candidates.items()))
+    missing = Counter(part for post in all_posts for part in post.missing)
+    counts = [f"{part} {missing[part]}" for part in (*TEXT_PARTS, "audio", "image")]
+    say("missing    " + ", ".join(counts))
+    if rejections:
+        say(f"rejected   {len(rejections)} rows, all of them in rejected.csv:")
+    for rejection in rejections[:MAX_REJECTIONS_SHOWN]:
+        say(f"           {rejection.row} {rejection.file}: {rejection.reason}")
+
+
+def show_words(options: FeatureOptions, vocabulary: Vocabulary) -> None:
+    """Print where the word vectors come from."""
+    size = f"{len(vocabulary.words)} words, {vocabulary.matrix.shape[1]} dimensions"
+    origin = options.fasttext or "trained on the training texts with fastText"
+    say(f"words      {size}, {origin}")
+
+
+def show_table(rows: Mapping[str, Mapping[str, float]], title: str) -> None:
+    """Print one line of metrics a row.
+
+    Args:
+        rows: ``{name: {metric: value}}``; values that are no numbers are left out.
+        title: Printed over the names.
+    """
+    metrics = [
+        name
+        for name, value in next(iter(rows.values())).items()
+        if isinstance(value, int | float)
+    ]
+    width = max(len(name) for name in (title, *rows)) + 2
+    say(
+        title.ljust(width)
+        + "".join(name.rjust(max(10, len(name) + 2)) for name in metrics)
+    )
+    for name, values in rows.items():
+        cells = [f"{values[m]:.3f}".rjust(max(10, len(m) + 2)) for m in metrics]
+        say(name.ljust(width) + "".join(cells))
+
+
+def show_how_to_load(version: Path, task: str) -> None:
+    """Print the three lines of Python that load an export."""
+    endpoint, inputs = {
+        "sentiment": ("serving_default", ("image", "audio", "lyrics", "caption")),
+        "retrieval": ("encode_query", ("image", "caption")),
+    }[task]
+    call = ", ".join(f"{name}=tf.constant([{name}])" for name in inputs)
+    say("use it, with the bytes of files and with texts; empty is missing:")
+    say("    import tensorflow as tf")
+    say(f"    model = tf.saved_model.load({str(version)!r})")
+    say(f"    model.signatures[{endpoint!r}]({call})")
+
+
+class TrainingProgress(keras.callbacks.Callback):
+    """A bar over all steps of a phase, with the last epoch's metrics beside it.
+
+    Args:
+        phase: Its name.
+        epochs: Its number of epochs.
+    """
+
+    def __init__(self, phase: str, epochs: int) -> None:
+        super().__init__()
+        self._phase = phase
+        self._epochs = epochs
+        self._bar: tqdm | None = None
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Open the bar where the run begins or goes on."""
+        if self._bar is None:
+            steps = self.params["steps"]
+            self._bar = tqdm(
+                desc=self._phase,
+                total=steps * self._epochs,
+                initial=steps * epoch,
+                mininterval=_interval(),
+            )
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Move the bar by one step."""
+        self._bar.update()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Show the epoch's metrics."""
+        shown = ("loss", "val_loss", "val_auc", "val_mrr", "val_R@10")
+        metrics = {name: f"{logs[name]:.3f}" for name in shown if name in logs}
+        self._bar.set_postfix(epoch=f"{epoch + 1}/{self._epochs}", **metrics)
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Close the bar."""
+        self._bar.close()
+
+
+def _interval() -> float:
+    """Return the seconds between two updates: fewer where output goes to a file."""
+    return 0.2 if sys.stderr.isatty() else 10.0

@@ -1,0 +1,285 @@
+"""Files of sound and pictures become arrays here, and nowhere else.
+
+What comes out is the tensor boundary: mono float32 at 22,050 Hz and RGB bytes. A file
+that is damaged, cut short or absurdly large is refused with a ``DecodeError``; nothing
+is repaired in silence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import soundfile
+import soxr
+from PIL import Image, ImageOps
+
+from keras_jtav.config import SAMPLE_RATE_HZ
+from keras_jtav.data.svg import render_svg
+
+IMAGE_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
+MIN_RATE_HZ, MAX_RATE_HZ, MAX_CHANNELS = 1_000, 384_000, 16
+COMPLETE = 0.99  # share of the promised frames that a whole file holds
+BLOCK_FRAMES = 1 << 20
+UNKNOWN_SIZE = 0x7FFF0000  # what streaming writers leave in a WAV header, and above
+
+
+class DecodeError(ValueError):
+    """A file that cannot be decoded; the message names it and says what to do."""
+
+
+def decode_audio(source: Path | str | bytes, max_seconds: float = 600.0) -> np.ndarray:
+    """Decode a recording to the waveform that every spectrogram is made of.
+
+    Channels are averaged, then the rate is changed by soxr (quality "HQ").
+
+    Args:
+        source: File, or its content: WAV, FLAC, OGG, MP3 and whatever else libsndfile
+            reads, 1,000 to 384,000 Hz, up to 16 channels.
+        max_seconds: What comes later is not read.
+
+    Returns:
+        float32 ``(samples,)``, mono, 22,050 Hz, at least one sample.
+
+    Raises:
+        DecodeError: A missing, unreadable, empty or damaged file, one that ends
+            before its header says, an absurd header, NaN or infinite samples.
+
+    Example:
+        >>> decode_audio(encode_wav(np.zeros(22_050, np.float32))).shape
+        (22050,)
+    """
+    with _opened(source) as stream, _refusing(source, "re-encode it as WAV or FLAC"):
+        try:
+            recording = soundfile.SoundFile(stream)
+        except (RuntimeError, TypeError) as error:
+            raise DecodeError(
+                f"is no recording that libsndfile reads ({error}): convert it to WAV, "
+                "FLAC, OGG or MP3"
+            ) from error
+        with recording:
+            rate_hz, channels = recording.samplerate, recording.channels
+            if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ or channels > MAX_CHANNELS:
+                raise DecodeError(
+                    f"claims {rate_hz} Hz and {channels} channels; expected "
+                    f"{MIN_RATE_HZ} to {MAX_RATE_HZ} Hz and at most {MAX_CHANNELS} "
+                    "channels: convert it or drop the row"
+                )
+            max_frames = int(max_seconds * rate_hz)
+            waveform = _read_mono(recording, max_frames)
+            _refuse_cut_short(recording, stream, len(waveform), max_frames)
+        if not np.isfinite(waveform).all():
+            raise DecodeError("has NaN or infinite samples: export it again")
+        if rate_hz != SAMPLE_RATE_HZ:
+            waveform = soxr.resample(waveform, rate_hz, SAMPLE_RATE_HZ, quality="HQ")
+        if not len(waveform):
+            raise DecodeError("holds no samples: record it again or drop the row")
+    return waveform
+
+
+def decode_image(
+    source: Path | str | bytes, max_pixels: int = 50_000_000
+) -> np.ndarray:
+    """Decode a picture to RGB, upright, on white.
+
+    The rules are few, so that a decoder inside a graph can follow them: 16-bit samples
+    keep their high byte; the first frame of an animation counts; colour profiles are
+    ignored; EXIF orientation is applied; alpha is composited over white per byte as
+    ``(colour * alpha + 255 * (255 - alpha) + 127) // 255``. SVG drawings are rendered
+    with their longer side at 512 pixels, their text in DejaVu Sans, and without what
+    they refer to outside of themselves.
+
+    Args:
+        source: File, or its content: PNG, JPEG, GIF, BMP, WebP or SVG.
+        max_pixels: Larger pictures are refused before they are decoded.
+
+    Returns:
+        uint8 ``(height, width, 3)``.
+
+    Raises:
+        DecodeError: A missing, unreadable, truncated or too large file.
+
+    Example:
+        >>> decode_image(encode_png(np.zeros((2, 3, 3), np.uint8))).shape
+        (2, 3, 3)
+    """
+    with _opened(source) as stream, _refusing(source, "save it again as PNG or JPEG"):
+        if stream.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+            stream.seek(0)
+            try:
+                stream = io.BytesIO(render_svg(stream.read()))
+            except (ValueError, ImportError) as error:
+                raise DecodeError(f"{error}") from error
+        stream.seek(0)
+        try:
+            image = Image.open(stream, formats=IMAGE_FORMATS)
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise _too_large(f"{error}", max_pixels) from error
+        except OSError as error:
+            raise DecodeError(
+                "is no picture that can be read: convert it to PNG, JPEG, GIF, BMP, "
+                "WebP or SVG"
+            ) from error
+        if image.width * image.height > max_pixels:
+            raise _too_large(f"{image.width} x {image.height} pixels", max_pixels)
+        image.load()
+        return _over_white(_upright(image))
+
+
+def encode_wav(waveform: np.ndarray) -> bytes:
+    """Return a float32 RIFF WAV of a mono waveform at 22,050 Hz.
+
+    Raises:
+        ValueError: Another shape or type.
+    """
+    if waveform.ndim != 1 or waveform.dtype != np.float32:
+        raise ValueError(
+            "`waveform` must be float32 of shape (samples,); received "
+            f"{waveform.dtype} of shape {waveform.shape}."
+        )
+    samples = waveform.astype("<f4").tobytes()
+    header = struct.pack("<HHIIHHH", 3, 1, SAMPLE_RATE_HZ, 4 * SAMPLE_RATE_HZ, 4, 32, 0)
+    chunks = b"".join(
+        tag + struct.pack("<I", len(body)) + body
+        for tag, body in (
+            (b"fmt ", header),
+            (b"fact", struct.pack("<I", len(waveform))),
+            (b"data", samples),
+        )
+    )
+    return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """Return the PNG of a uint8 ``(height, width, 3)`` picture.
+
+    Raises:
+        ValueError: Another shape or type.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(
+            "`image` must be uint8 of shape (height, width, 3); received "
+            f"{image.dtype} of shape {image.shape}."
+        )
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "PNG", compress_level=1)
+    return stream.getvalue()
+
+
+@contextlib.contextmanager
+def _opened(source: Path | str | bytes) -> Iterator[BinaryIO]:
+    if isinstance(source, bytes):
+        yield io.BytesIO(source)
+        return
+    try:
+        with Path(source).open("rb") as stream:
+            yield stream
+    except OSError as error:
+        raise DecodeError(
+            f"{source} cannot be opened ({error.strerror}): check the path or drop the "
+            "row."
+        ) from error
+
+
+@contextlib.contextmanager
+def _refusing(source: Path | str | bytes, remedy: str) -> Iterator[None]:
+    """Name the file in every error; codecs raise all kinds on damaged bytes."""
+    name = "The given bytes" if isinstance(source, bytes) else str(source)
+    try:
+        yield
+    except DecodeError as error:
+        raise DecodeError(f"{name}: {error}.") from error
+    except Exception as error:
+        raise DecodeError(
+            f"{name}: damaged or cut short ({error}): {remedy}, or drop the row."
+        ) from error
+
+
+def _read_mono(recording: soundfile.SoundFile, max_frames: int) -> np.ndarray:
+    weights = np.full(recording.channels, 1 / recording.channels, np.float32)
+    blocks = [np.zeros(0, np.float32)]
+    left = max_frames
+    while left > 0:
+        block = recording.read(min(left, BLOCK_FRAMES), "float32", always_2d=True)
+        if not len(block):
+            break
+        blocks.append(block @ weights)  # 13 times as fast as a mean over the axis
+        left -= len(block)
+    return np.concatenate(blocks)
+
+
+def _refuse_cut_short(
+    recording: soundfile.SoundFile, stream: BinaryIO, held: int, max_frames: int
+) -> None:
+    """Raise where a file holds less than its header promises.
+
+    libsndfile corrects the frame count of a WAV or AIFF that ends early and says so in
+    its log; of Ogg it counts the pages that are there; the length of an MP3 is an
+    estimate unless a Xing or Info header states it.
+    """
+    promised = min(recording.frames, max_frames)
+    log = re.search(r"(?:data|SSND) *: (\d+) \(should be (\d+)\)", recording.extra_info)
+    if log and 0 < int(log[1]) < UNKNOWN_SIZE:
+        held, promised = int(log[2]), int(log[1])
+    elif recording.format == "OGG" and not _last_page_is_whole(stream):
+        raise DecodeError("ends inside a page of Ogg: fetch the file again")
+    elif recording.format == "MP3" and not _states_length(stream):
+        return
+    if held < COMPLETE * promised:
+        raise DecodeError(
+            f"ends early, {held / promised:.0%} of it is there: fetch the file again"
+        )
+
+
+def _last_page_is_whole(stream: BinaryIO) -> bool:
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(max(0, size - (1 << 17)))  # a page has at most 65,307 bytes
+    tail = stream.read()
+    page = tail.rfind(b"OggS")
+    segments = tail[page + 26] if page + 26 < len(tail) else 0
+    body = tail[page + 27 : page + 27 + segments]
+    return page + 27 + segments + sum(body) <= len(tail)
+
+
+def _states_length(stream: BinaryIO) -> bool:
+    stream.seek(0)
+    head = stream.read(10)
+    if head.startswith(b"ID3"):
+        tag = head[6:10]  # seven bits a byte
+        stream.seek(10 + (tag[0] << 21 | tag[1] << 14 | tag[2] << 7 | tag[3]))
+    frame = stream.read(4096)
+    return b"Xing" in frame or b"Info" in frame
+
+
+def _too_large(size: str, max_pixels: int) -> DecodeError:
+    return DecodeError(
+        f"is too large ({size}): scale it below {max_pixels} pixels or raise "
+        "`data.max_image_pixels`"
+    )
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # a broken EXIF block says nothing about the pixels
+        return image
+
+
+def _over_white(image: Image.Image) -> np.ndarray:
+    if image.mode.startswith("I"):  # 16-bit grey
+        samples = np.asarray(image).astype(np.int64)
+        grey = (samples >> 8).astype(np.uint8)
+        grey[samples == image.info.get("transparency", -1)] = 255
+        return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
+    if "A" not in image.getbands() and "transparency" not in image.info:
+        return np.array(image.convert("RGB"))
+    pixels = np.asarray(image.convert("RGBA")).astype(np.uint16)
+    alpha = pixels[:, :, 3:]
+    blended = (pixels[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255
+    return blended.astype(np.uint8)

@@ -1,0 +1,156 @@
+"""Spectrograms and pictures of posts: decoded and transformed once, then kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_jtav.config import DataOptions, FeatureOptions
+from keras_jtav.data.cache import FeatureCache, content_digest
+from keras_jtav.data.decode import decode_audio, decode_image
+from keras_jtav.data.post import Post, Rejection
+
+FEATURE_VERSION = 1  # raise it when the same file gives other features
+
+
+class MediaStore:
+    """Features of the media files of posts, by path.
+
+    Args:
+        preprocessor: From decoded media to features; the one of serving.
+        features: Its settings.
+        data: Limits on what is decoded.
+        folder: Where the features are kept between runs.
+        modalities: What the model sees; other media are not read.
+    """
+
+    def __init__(
+        self,
+        preprocessor: Any,
+        features: FeatureOptions,
+        data: DataOptions,
+        folder: Path,
+        modalities: Sequence[str],
+    ) -> None:
+        self._preprocessor = preprocessor
+        self._data = data
+        self._modalities = modalities
+        spectrogram = {
+            "version": FEATURE_VERSION,
+            "kind": features.spectrogram,
+            "clip_seconds": features.clip_seconds,
+            "hop_samples": features.hop_samples,
+            "bins": features.bins,
+            "max_seconds": data.max_audio_seconds,
+        }
+        image = {
+            "version": FEATURE_VERSION,
+            "size": features.image_size,
+            "max_pixels": data.max_image_pixels,
+        }
+        self._caches = {
+            "audio": FeatureCache(folder, "spectrogram", spectrogram),
+            "image": FeatureCache(folder, "image", image),
+        }
+        self._digests: dict[Path, str] = {}
+
+    def prepare(
+        self,
+        posts: Sequence[Post],
+        progress: Callable[[Iterable, int, str], Iterable],
+    ) -> list[Rejection]:
+        """Compute the features that no earlier run has left behind.
+
+        Args:
+            posts: Posts whose files are wanted.
+            progress: Wraps an iterable, given its length and a title.
+
+        Returns:
+            One rejection for each post with a file that cannot be read.
+        """
+        faults: dict[Path, str] = {}
+        for modality in ("audio", "image"):
+            if modality in self._modalities:
+                paths = sorted({path for p in posts if (path := getattr(p, modality))})
+                faults |= self._compute(modality, paths, progress)
+        return [
+            Rejection(f"post {post.id}", str(path), faults[path])
+            for post in posts
+            for path in (post.audio, post.image)
+            if path in faults
+        ]
+
+    def has(self, path: Path) -> bool:
+        """Return whether the file's features are at hand."""
+        return path in self._digests
+
+    def spectrogram(self, path: Path) -> np.ndarray:
+        """Return ``(segments, frames, bins)`` of a prepared recording."""
+        return self._caches["audio"].get(self._digests[path])
+
+    def image(self, path: Path) -> np.ndarray:
+        """Return ``(size, size, 3)`` of a prepared picture."""
+        return self._caches["image"].get(self._digests[path])
+
+    def _compute(
+        self, modality: str, paths: Sequence[Path], progress: Callable
+    ) -> dict[Path, str]:
+        """Fill the cache of one modality; return the faults by path."""
+        cache, faults, missing = self._caches[modality], {}, []
+        for path in paths:
+            try:
+                self._digests[path] = content_digest(path)
+            except OSError as error:
+                faults[path] = f"cannot be read ({error.strerror}); check the path"
+                continue
+            if self._digests[path] not in cache:
+                missing.append(path)
+        features = self._stream(modality, missing)
+        rows = zip(missing, features, strict=True)
+        title = {"audio": "spectrograms", "image": "pictures"}[modality]
+        for path, (array, fault) in progress(rows, len(missing), title):
+            if fault:
+                faults[path] = fault.decode()
+                del self._digests[path]
+            else:
+                cache.put(self._digests[path], array)
+        return faults
+
+    def _stream(
+        self, modality: str, paths: Sequence[Path]
+    ) -> Iterable[tuple[np.ndarray, bytes]]:
+        """Yield ``(features, fault)`` of each file, computed in parallel."""
+        if not paths:
+            return []
+        decode = self._decode_audio if modality == "audio" else self._decode_image
+        shape = [None] if modality == "audio" else [None, None, 3]
+        dtype = tf.float32 if modality == "audio" else tf.uint8
+        feature = {"audio": "spectrogram", "image": "image"}[modality]
+        transform = getattr(self._preprocessor, modality)
+
+        def load(path: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            media, fault = tf.numpy_function(decode, [path], [dtype, tf.string])
+            return transform(tf.ensure_shape(media, shape))[feature], fault
+
+        names = [str(path) for path in paths]
+        dataset = tf.data.Dataset.from_tensor_slices(names)
+        dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
+        return dataset.prefetch(tf.data.AUTOTUNE).as_numpy_iterator()
+
+    def _decode_audio(self, path: bytes) -> tuple[np.ndarray, bytes]:
+        try:
+            waveform = decode_audio(Path(path.decode()), self._data.max_audio_seconds)
+        except ValueError as error:
+            return np.zeros(0, np.float32), str(error).encode()
+        return waveform, b""
+
+    def _decode_image(self, path: bytes) -> tuple[np.ndarray, bytes]:
+        try:
+            picture = decode_image(Path(path.decode()), self._data.max_image_pixels)
+        except ValueError as error:
+            return np.zeros((0, 0, 3), np.uint8), str(error).encode()
+        return picture, b""

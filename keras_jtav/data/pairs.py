@@ -1,0 +1,130 @@
+"""Which rows make a training batch: shuffled posts, or queries with false songs.
+
+A plan is a pure function of the seed and the epoch, so that a resumed run draws the
+same batches as an undisturbed one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from keras_jtav.data.post import Post
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of one training step.
+
+    Args:
+        queries: Indices of posts, ``(batch,)``.
+        songs: Indices of posts whose song is the candidate, ``(batch, candidates)``;
+            the true song first. Sentiment: ``(batch, 1)``, the posts themselves.
+        draws: Uniform numbers in [0, 1) that choose each candidate's audio segment,
+            ``(batch, candidates)``.
+    """
+
+    queries: np.ndarray
+    songs: np.ndarray
+    draws: np.ndarray
+
+
+class BatchPlan:
+    """Draws the batches of every epoch (Sec. 3.3).
+
+    Args:
+        posts: The training posts.
+        batch_size: Rows per step; fewer posts make smaller batches.
+        negatives: False songs per query; 0 for sentiment.
+        seed: Of all draws.
+
+    Raises:
+        ValueError: No posts, or fewer than two songs where false songs are wanted.
+    """
+
+    def __init__(
+        self, posts: Sequence[Post], batch_size: int, negatives: int, seed: int
+    ) -> None:
+        if not posts:
+            raise ValueError(
+                "There is no training post. Check the table and its split."
+            )
+        self.num_posts = len(posts)
+        self.batch_size = min(batch_size, self.num_posts)
+        self.negatives = negatives
+        self.seed = seed
+        keys = [post.group_key for post in posts]
+        _, self.groups = np.unique(keys, return_inverse=True)
+        self._song_rows = first_rows_of_songs(posts) if negatives else np.arange(0)
+        if negatives and len(np.unique(self.groups[self._song_rows])) < 2:
+            raise ValueError(
+                "Retrieval draws false songs from other songs of the training split, "
+                "which has only one. Add posts of other songs."
+            )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Full batches in an epoch; the remainder waits for the next shuffle."""
+        return self.num_posts // self.batch_size
+
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """Yield the batches of one epoch."""
+        random = np.random.default_rng([self.seed, epoch])
+        order = random.permutation(self.num_posts)
+        for step in range(self.steps_per_epoch):
+            queries = order[step * self.batch_size :][: self.batch_size]
+            songs = np.column_stack([queries, *self._false_songs(queries, random)])
+            yield Batch(queries, songs, random.random(songs.shape))
+
+    def _false_songs(
+        self, queries: np.ndarray, random: np.random.Generator
+    ) -> Iterator[np.ndarray]:
+        """Yield one column of false songs, ``(batch,)``, for each negative."""
+        for _ in range(self.negatives):
+            drawn = random.choice(self._song_rows, len(queries))
+            while (same := self.groups[drawn] == self.groups[queries]).any():
+                drawn[same] = random.choice(self._song_rows, int(same.sum()))
+            yield drawn
+
+
+def first_rows_of_songs(posts: Sequence[Post]) -> np.ndarray:
+    """Return the index of the first post of every song, in order of appearance.
+
+    Raises:
+        ValueError: A post without a song.
+    """
+    first: dict[str, int] = {}
+    for row, post in enumerate(posts):
+        if not post.song:
+            raise ValueError(
+                f"Post {post.id!r} names no song. Retrieval needs `song` in every row."
+            )
+        first.setdefault(post.song, row)
+    return np.fromiter(first.values(), dtype=np.int64)
+
+
+def unify_songs(posts: Sequence[Post]) -> list[Post]:
+    """Give every post of a song the song's recording and lyrics.
+
+    A song's recording is the first one among its posts, and so are its lyrics.
+    """
+    audio: dict[str, Path] = {}
+    lyrics: dict[str, str] = {}
+    for post in posts:
+        if post.song and post.audio is not None:
+            audio.setdefault(post.song, post.audio)
+        if post.song and post.texts.get("lyrics"):
+            lyrics.setdefault(post.song, post.texts["lyrics"])
+    return [
+        replace(
+            post,
+            audio=audio.get(post.song, post.audio),
+            texts={**post.texts, "lyrics": lyrics.get(post.song, "")},
+        )
+        if post.song
+        else post
+        for post in posts
+    ]

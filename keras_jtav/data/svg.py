@@ -1,0 +1,117 @@
+"""Drawings (SVG) become pixels, without the dangers of XML.
+
+A drawing is parsed and written anew before the renderer sees it: expat expands entities
+within limits and fetches none, references to other files are dropped, and nesting that
+would overflow the renderer's stack is refused.
+"""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+LONG_SIDE = 512  # pixels
+MAX_NESTING = 64  # resvg's stack ends at about 200; 248 real drawings reach 15
+INSIDE = re.compile(r"\s*(#|data:image/(png|jpe?g|gif|webp)\b)")
+FONT_FILES = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf")
+
+
+def render_svg(data: bytes) -> bytes:
+    """Render a drawing with its longer side at 512 pixels.
+
+    Text is set in DejaVu Sans, which comes with matplotlib, and in no font of the
+    machine: a file gives the same picture everywhere.
+
+    Args:
+        data: The SVG's XML.
+
+    Returns:
+        A PNG with alpha.
+
+    Raises:
+        ImportError: The renderer is not installed.
+        ValueError: No well-formed SVG, without a size, or nested too deep.
+
+    Source:
+        https://github.com/linebender/resvg
+    """
+    try:
+        import resvg_py
+    except ImportError as error:
+        raise ImportError(
+            "is a drawing (SVG), for which a renderer is needed: pip install resvg-py"
+        ) from error
+    try:
+        root = ET.fromstring(data)
+    except ET.ParseError as error:
+        raise ValueError(
+            f"is no picture and no well-formed SVG ({error}): save it as PNG"
+        ) from error
+    if _name(root.tag) != "svg":
+        raise ValueError(f"is no picture but a <{_name(root.tag)}>: give a picture")
+    for element in root.iter():
+        for attribute, value in list(element.attrib.items()):
+            if _name(attribute) == "href" and not INSIDE.match(value):
+                del element.attrib[attribute]
+    _refuse_deep_nesting(root)
+    has_text = any(_name(element.tag) == "text" for element in root.iter())
+    return bytes(
+        resvg_py.svg_to_bytes(
+            svg_string=ET.tostring(root, encoding="unicode"),
+            width=LONG_SIDE,
+            height=LONG_SIDE,  # with both, the drawing is fitted inside in proportion
+            dpi=96,
+            skip_system_fonts=True,
+            font_files=_fonts() if has_text else None,
+            font_family="DejaVu Sans",
+            sans_serif_family="DejaVu Sans",
+            serif_family="DejaVu Sans",
+            monospace_family="DejaVu Sans",
+        )
+    )
+
+
+def _refuse_deep_nesting(root: ET.Element) -> None:
+    """Raise where elements nest too deep, through masks, patterns and ``use`` too.
+
+    A style sheet could tie the references it names to any element: each of them counts
+    as a level of its own. Gradients end a chain and are left out of that count.
+    """
+    targets = {element.get("id"): element for element in root.iter()}
+    targets.pop(None, None)
+    sheets = " ".join(
+        element.text or "" for element in root.iter() if _name(element.tag) == "style"
+    )
+    from_sheets = {
+        name
+        for name in re.findall(r"#([\w.-]+)", sheets)
+        if name in targets and not targets[name].tag.endswith("Gradient")
+    }
+    heights: dict[ET.Element, int] = {}
+
+    def height(element: ET.Element, level: int) -> int:
+        if element not in heights and level <= MAX_NESTING:
+            names = re.findall(r"#([^)\"'\s]+)", " ".join(element.attrib.values()))
+            below = [*element, *(targets[name] for name in names if name in targets)]
+            heights[element] = 1 + max((height(e, level + 1) for e in below), default=0)
+        tallest = heights.get(element, MAX_NESTING)
+        if level + tallest > MAX_NESTING:
+            raise ValueError(
+                f"is a drawing nested deeper than {MAX_NESTING} levels: save it as PNG"
+            )
+        return tallest
+
+    height(root, len(from_sheets))
+
+
+def _name(tag: str) -> str:
+    """Return the name of an element or attribute without its namespace."""
+    return str(tag).rpartition("}")[2]
+
+
+def _fonts() -> list[str]:
+    import matplotlib
+
+    folder = Path(matplotlib.get_data_path(), "fonts", "ttf")
+    return [str(folder / name) for name in FONT_FILES]

@@ -1,0 +1,177 @@
+"""Rows in CSV, JSON lines and Parquet, by the file's ending."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+Row = Mapping[str, Any]
+
+
+def read_table(path: Path | str) -> tuple[list[str], list[Row]]:
+    """Read a table, every cell of a CSV as text.
+
+    Args:
+        path: File ending in ``.csv``, ``.jsonl``, ``.json`` (JSON lines too) or
+            ``.parquet``; text is UTF-8, with or without a byte order mark.
+
+    Returns:
+        The columns, and one mapping per row. Cells that a row lacks are absent or
+        ``None``; cells beyond the header of a CSV are a list under the key ``None``.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: Another ending, text that is not UTF-8, a broken file, a column
+            twice.
+    """
+    path = Path(path)
+    read = _by_suffix(path, READERS)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no table {path}. Check the path.")
+    columns, rows = read(path)
+    twice = [name for name, count in Counter(columns).items() if name and count > 1]
+    if twice:
+        raise ValueError(f"{path} has the column {twice[0]!r} twice. Drop one.")
+    return columns, rows
+
+
+def write_table(path: Path | str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    """Write a table in one step: the file is there as a whole or not at all.
+
+    Args:
+        path: File ending in ``.csv``, ``.jsonl``, ``.json`` or ``.parquet``.
+        columns: What to write of each row, in this order.
+        rows: One mapping per row with at least these keys.
+
+    Raises:
+        ValueError: Another ending.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp(), "moods.jsonl")
+        >>> write_table(path, ["id", "mood"], [{"id": "p1", "mood": "glad"}])
+        >>> read_table(path)
+        (['id', 'mood'], [{'id': 'p1', 'mood': 'glad'}])
+    """
+    path = Path(path)
+    write = _by_suffix(path, WRITERS)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        write(aside, columns, rows)
+        os.replace(aside, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            aside.unlink()
+
+
+def _by_suffix(path: Path, functions: Mapping[str, Callable]) -> Callable:
+    if path.suffix.lower() not in functions:
+        raise ValueError(
+            f"{path}: a table ends in one of {', '.join(functions)}; received "
+            f"{path.suffix or 'no ending'!r}."
+        )
+    return functions[path.suffix.lower()]
+
+
+def _read_text(path: Path) -> str:
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise ValueError(
+            f"{path} is not UTF-8: line {line} has the byte "
+            f"0x{data[error.start]:02x}. Save the table as UTF-8."
+        ) from error
+
+
+def _read_csv(path: Path) -> tuple[list[str], list[Row]]:
+    reader = csv.DictReader(io.StringIO(_read_text(path), newline=""), strict=True)
+    try:
+        reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
+        return list(reader.fieldnames), list(reader)
+    except csv.Error as error:
+        raise ValueError(
+            f"{path} is broken CSV near line {reader.line_num} ({error}). Look for a "
+            "quotation mark that is not closed."
+        ) from error
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            yield number, line
+
+
+def _read_json_lines(path: Path) -> tuple[list[str], list[Row]]:
+    rows = []
+    for number, line in _lines(_read_text(path)):
+        try:
+            row = json.loads(line)
+        except (json.JSONDecodeError, RecursionError):
+            row = None
+        if not isinstance(row, dict):
+            raise ValueError(
+                f"{path}, line {number}, is no JSON object. Write one object per line, "
+                'such as {"id": "p1", "caption": "so happy"}.'
+            )
+        rows.append(row)
+    return list(dict.fromkeys(name for row in rows for name in row)), rows
+
+
+def _read_parquet(path: Path) -> tuple[list[str], list[Row]]:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        with path.open("rb") as stream:  # a path could also mean a folder of parts
+            table = parquet.read_table(stream)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise ValueError(
+            f"{path} cannot be read as Parquet ({error}). Write it again."
+        ) from error
+    return table.column_names, table.to_pylist()
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, columns, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _write_json_lines(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    with path.open("w", encoding="utf-8", newline="\n") as stream:
+        for row in rows:
+            line = {name: row[name] for name in columns}
+            stream.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def _write_parquet(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    table = {name: [row[name] for row in rows] for name in columns}
+    parquet.write_table(pyarrow.table(table), path)
+
+
+READERS = {
+    ".csv": _read_csv,
+    ".jsonl": _read_json_lines,
+    ".json": _read_json_lines,
+    ".parquet": _read_parquet,
+}
+WRITERS = {
+    ".csv": _write_csv,
+    ".jsonl": _write_json_lines,
+    ".json": _write_json_lines,
+    ".parquet": _write_parquet,
+}

@@ -1,0 +1,25 @@
+"""Encoders: features of one modality to one vector ``(batch, dim)``."""
+
+from collections.abc import Callable
+
+from keras_jtav.encoders.applications import (
+    build_densenet121,
+    build_resnet101,
+    build_vgg19,
+)
+from keras_jtav.encoders.att_bigru import build_att_bigru, build_bigru
+from keras_jtav.encoders.dcrnn import build_dcrnn
+from keras_jtav.encoders.small_cnn import build_small_cnn
+from keras_jtav.encoders.squeezenet import build_squeezenet
+
+ENCODERS: dict[str, dict[str, Callable]] = {
+    "text": {"att_bigru": build_att_bigru, "bigru": build_bigru},
+    "audio": {"dcrnn": build_dcrnn},
+    "image": {
+        "densenet121": build_densenet121,
+        "vgg19": build_vgg19,
+        "resnet101": build_resnet101,
+        "squeezenet": build_squeezenet,
+        "small_cnn": build_small_cnn,
+    },
+}

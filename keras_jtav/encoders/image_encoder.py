@@ -1,0 +1,170 @@
+"""What all image encoders share: augmentation, scaling, backbone, last dense layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+from keras import layers
+
+from keras_jtav.encoders.image_weights import load_backbone
+from keras_jtav.encoders.pixel_scaling import PixelScaling
+from keras_jtav.encoders.random_view import RandomView
+from keras_jtav.features.spec import FeatureSpec
+
+TRAINABLE = ("frozen", "fine_tune")
+PHASES = ("head", "all")
+MIN_IMAGE_SIZE = 32
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """The part of an image encoder that pretrained weights are for.
+
+    Args:
+        name: Its key in ``ENCODERS["image"]``.
+        build: Height and width in pixels to a functional model from scaled pixels
+            ``(batch, size, size, 3)`` to pooled features ``(batch, channels)``.
+        pixels: Mode of ``PixelScaling``.
+        load_imagenet: Gives that model ImageNet's weights, or raises an ``OSError``
+            that says where to get them; ``None`` where there are none.
+    """
+
+    name: str
+    build: Callable[[int], keras.Model]
+    pixels: str
+    load_imagenet: Callable[[keras.Model], None] | None = None
+
+
+def build_image_encoder(
+    backbone: Backbone,
+    spec: FeatureSpec,
+    *,
+    weights: str = "imagenet",
+    trainable: str = "fine_tune",
+    dim: int = 300,
+    dropout: float = 0.2,
+    augment: bool = True,
+) -> keras.Model:
+    """Build an image encoder; its last dense layer is ``v`` (Sec. 3.1.3).
+
+    With pretrained weights the backbone starts frozen, and ``set_trainable`` opens it
+    for fine-tuning. Without, everything trains from the start.
+
+    Choice: ``v`` goes through tanh, like the text's recurrent units, so that no
+    modality outweighs the others in a product, after layer normalisation, because the
+    scale of the features is the backbone's own: before training their mean magnitude is
+    .05 in DenseNet121 and 8 in SqueezeNet.
+
+    Args:
+        backbone: The network.
+        spec: Sizes of the features; ``image_size`` is used.
+        weights: ``imagenet``, ``none`` or the path of a file (see ``load_backbone``).
+        trainable: ``frozen`` or ``fine_tune``, for pretrained weights.
+        dim: Size of ``v``.
+        dropout: Share of backbone features dropped in training.
+        augment: Whether pictures are mirrored, shifted, scaled and brightened at random
+            in training.
+
+    Returns:
+        Uint8 ``(batch, size, size, 3)`` red, green, blue to float ``(batch, dim)``.
+
+    Raises:
+        ValueError: A picture size below 32, an unknown ``trainable``, nothing
+            pretrained to freeze, or a file that does not fit.
+        OSError: A file of weights that is not there and cannot be fetched.
+
+    Source:
+        JTAV, Sec. 3.1.3.
+    """
+    pretrained = weights != "none"
+    _check(backbone, spec, weights, trainable)
+    network = backbone.build(spec.image_size)
+    if weights == "imagenet":
+        backbone.load_imagenet(network)
+    elif pretrained:
+        load_backbone(network, weights)
+
+    shape = (spec.image_size, spec.image_size, 3)
+    image = keras.Input(shape, dtype="uint8", name="image")
+    x = RandomView(name="random_view")(image) if augment else image
+    x = PixelScaling(backbone.pixels, name="pixel_scaling")(x)
+    x = network(x)
+    x = layers.LayerNormalization(epsilon=1e-6, name="feature_normalization")(x)
+    x = layers.Dropout(dropout, name="feature_dropout")(x)
+    v = layers.Dense(dim, activation="tanh", name="v")(x)
+    model = keras.Model(image, v, name=backbone.name)
+    if pretrained:
+        set_trainable(model, "head")
+    return model
+
+
+def set_trainable(model: keras.Model, phase: str) -> None:
+    """Freeze or open a pretrained backbone; compile the model again afterwards.
+
+    Batch normalisation stays frozen, which in Keras means inference mode: the
+    pretrained statistics never move. (Calling the backbone with ``training=False``
+    while the graph is built would not do: ``fit`` replaces it by ``True``.)
+
+    Args:
+        model: What ``build_image_encoder`` returned.
+        phase: ``head`` (the backbone is frozen) or ``all``.
+
+    Raises:
+        ValueError: An unknown phase.
+    """
+    if phase not in PHASES:
+        raise ValueError(
+            f"`phase` must be one of {', '.join(PHASES)}; received {phase!r}."
+        )
+    backbone = backbone_of(model)
+    backbone.trainable = phase == "all"
+    for layer in backbone.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.trainable = False
+
+
+def frozen_backbone(model: keras.Model) -> keras.Model | None:
+    """Return the pretrained backbone inside a model that has yet to learn, if any."""
+    for layer in model._flatten_layers():
+        if layer.name == "backbone" and not layer.trainable:
+            return layer
+    return None
+
+
+def backbone_of(model: keras.Model) -> keras.Model:
+    """Return the backbone inside an image encoder."""
+    return model.get_layer("backbone")
+
+
+def backbone_features(model: keras.Model) -> keras.Model:
+    """Return the part before the last dense layer, which shares the weights.
+
+    Returns:
+        Uint8 ``(batch, size, size, 3)`` to pooled features ``(batch, channels)``.
+    """
+    features = model.get_layer("feature_normalization").input
+    return keras.Model(model.input, features, name=f"{model.name}_features")
+
+
+def _check(backbone: Backbone, spec: FeatureSpec, weights: str, trainable: str) -> None:
+    if spec.image_size < MIN_IMAGE_SIZE:
+        raise ValueError(
+            f"`image_size` must be at least {MIN_IMAGE_SIZE} pixels; received "
+            f"{spec.image_size}."
+        )
+    if trainable not in TRAINABLE:
+        raise ValueError(
+            f"`trainable` must be one of {', '.join(TRAINABLE)}; received "
+            f"{trainable!r}."
+        )
+    if weights == "none" and trainable == "frozen":
+        raise ValueError(
+            "`trainable` is 'frozen' but `weights` is 'none': a random backbone would "
+            "never learn. Name a file of weights, or use trainable='fine_tune'."
+        )
+    if weights == "imagenet" and backbone.load_imagenet is None:
+        raise ValueError(
+            f"{backbone.name!r} has no ImageNet weights. Use weights='none' or a file."
+        )

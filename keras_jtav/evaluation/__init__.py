@@ -1,0 +1,1 @@
+"""What the numbers say: ranks, classification, baselines, intervals and pictures."""

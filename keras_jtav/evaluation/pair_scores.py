@@ -1,0 +1,111 @@
+"""Scores of all queries with all songs, from items that were encoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import keras
+import numpy as np
+
+Encodings = dict[str, np.ndarray]
+
+
+def encode(model: keras.Model, batches: Iterable) -> Encodings | np.ndarray:
+    """Run a model over batches of features.
+
+    Args:
+        model: From features to one array or a dict of arrays.
+        batches: Dicts of features.
+
+    Returns:
+        What the model returns, with the rows of all batches.
+    """
+    outputs = [model.predict_on_batch(batch) for batch in batches]
+    if isinstance(outputs[0], dict):
+        return {
+            name: np.concatenate([output[name] for output in outputs])
+            for name in outputs[0]
+        }
+    return np.concatenate(outputs)
+
+
+def take(encodings: Mapping[str, np.ndarray], rows: np.ndarray) -> Encodings:
+    """Return the given rows of every array."""
+    return {name: array[rows] for name, array in encodings.items()}
+
+
+def pair_scores(
+    models: Mapping[str, keras.Model],
+    queries: Mapping[str, np.ndarray],
+    songs: Mapping[str, np.ndarray],
+    block_pairs: int = 4096,
+) -> np.ndarray:
+    """Score every query with every song.
+
+    Lyrics are encoded again only for captions that differ (Sec. 3.1.1: the caption
+    gates the lyrics). Memory is bounded by ``block_pairs``, not by the number of pairs.
+
+    Args:
+        models: ``score`` and, where text is used, ``encode_text``.
+        queries: What ``encode_query`` gave, ``(queries, ...)`` each.
+        songs: What ``encode_song`` gave, ``(songs, ...)`` each.
+        block_pairs: Pairs scored at once.
+
+    Returns:
+        Logits, float32 ``(queries, songs)``.
+    """
+    num_queries = len(next(iter(queries.values())))
+    num_songs = len(next(iter(songs.values())))
+    order = _by_caption(queries, num_queries)
+    songs_per_block = min(num_songs, block_pairs)
+    queries_per_block = max(1, block_pairs // num_songs)
+    scores = np.empty((num_queries, num_songs), np.float32)
+    for first_query in range(0, num_queries, queries_per_block):
+        rows = order[first_query : first_query + queries_per_block]
+        for first_song in range(0, num_songs, songs_per_block):
+            columns = np.arange(
+                first_song, min(first_song + songs_per_block, num_songs)
+            )
+            block = _score_block(models, take(queries, rows), take(songs, columns))
+            scores[np.ix_(rows, columns)] = block
+    return scores
+
+
+def _by_caption(queries: Mapping[str, np.ndarray], num_queries: int) -> np.ndarray:
+    """Return the order in which equal captions stand together."""
+    if "supporting_words" not in queries:
+        return np.arange(num_queries)
+    return np.argsort(_caption_index(queries)[1], kind="stable")
+
+
+def _caption_index(queries: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct captions and which of them each query has."""
+    captions = queries["supporting_words"]
+    flat = captions.reshape(len(captions), -1)
+    distinct, index = np.unique(flat, axis=0, return_inverse=True)
+    return distinct.reshape(-1, *captions.shape[1:]), index.ravel()
+
+
+def _score_block(
+    models: Mapping[str, keras.Model], queries: Encodings, songs: Encodings
+) -> np.ndarray:
+    """Return the scores of one block, ``(queries, songs)``."""
+    num_queries = len(queries["image_vector"])
+    num_songs = len(next(iter(songs.values())))
+    query_of = np.repeat(np.arange(num_queries), num_songs)
+    song_of = np.tile(np.arange(num_songs), num_queries)
+    pairs = take(queries, query_of) | take(songs, song_of)
+    if "encode_text" in models:
+        captions, caption_of = _caption_index(queries)
+        text = models["encode_text"].predict_on_batch(
+            {
+                "words": np.tile(songs["words"], (len(captions), 1, 1)),
+                "supporting_words": np.repeat(captions, num_songs, axis=0),
+            }
+        )
+        pairs["text_vector"] = text[caption_of[query_of] * num_songs + song_of]
+        pairs["text_present"] = songs["words"].any(axis=(1, 2))[song_of]
+    score = models["score"]
+    names = [tensor.name for tensor in score.inputs]
+    logits = score.predict_on_batch({name: pairs[name] for name in names})
+    return logits.reshape(num_queries, num_songs)

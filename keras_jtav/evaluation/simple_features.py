@@ -1,0 +1,144 @@
+"""Features of the baselines: counted and summed, nothing learned but a rotation.
+
+They are what one would try in an afternoon, so that a network has something honest to
+beat: TF-IDF of words and character n-grams, statistics of MFCCs, histograms of colours
+and gradients.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.utils.extmath import randomized_svd
+
+from keras_jtav.data.decode import decode_audio, decode_image
+from keras_jtav.data.post import TEXT_PARTS, Post
+from keras_jtav.evaluation.media_statistics import (
+    AUDIO_DIM,
+    IMAGE_DIM,
+    audio_statistics,
+    picture_statistics,
+)
+
+MIN_TEXT_DIM, MAX_TEXT_DIM = 8, 512
+# Choice: half a minute is the custom of music tagging and bounds the time of a song.
+MAX_AUDIO_SECONDS = 30.0
+# decoders release Python's lock; few threads, as each holds a whole picture
+DECODER_THREADS = 4
+PARTS = (*TEXT_PARTS, "audio", "image")
+
+
+class SimpleFeatures:
+    """Vectors of the parts of posts; each file is decoded once in the object's life.
+
+    Text vectors are TF-IDF counts of words and of character 2- to 4-grams, projected
+    on the leading singular vectors of the training texts: half as many as there are
+    training texts, but 8 to 512.
+
+    Args:
+        train_posts: Posts that the text vectors are fitted on.
+
+    Example:
+        >>> posts = [Post("a", {"caption": "so happy"}), Post("b", {"lyrics": "la la"})]
+        >>> vectors = SimpleFeatures(posts).part("caption", posts)
+        >>> vectors.shape, vectors[:, -1].tolist()
+        ((2, 2), [0.0, 1.0])
+    """
+
+    def __init__(self, train_posts: Sequence[Post]) -> None:
+        self.train_posts = list(train_posts)
+        self._text_vectors: dict[str, Callable[[list[str]], np.ndarray]] = {}
+        self._file_vectors: dict[tuple[str, Path], np.ndarray] = {}
+
+    def part(self, name: str, posts: Sequence[Post]) -> np.ndarray:
+        """Return one part's vectors, with a last column that is 1 where it is missing.
+
+        Args:
+            name: ``lyrics``, ``caption``, ``audio`` or ``image``.
+            posts: Any posts.
+
+        Returns:
+            float64 ``(posts, dim + 1)``; zeros where the part is missing.
+
+        Raises:
+            ValueError: An unknown name, or a file that cannot be decoded.
+        """
+        if name not in PARTS:
+            raise ValueError(
+                f"`name` must be one of {', '.join(PARTS)}; received {name!r}."
+            )
+        if name in TEXT_PARTS:
+            texts = [post.texts.get(name, "") for post in posts]
+            missing = np.array([not text for text in texts])
+            vectors = self._of_texts(name, texts)
+        else:
+            paths = [getattr(post, name) for post in posts]
+            missing = np.array([path is None for path in paths])
+            vectors = self._of_files(name, paths)
+        return np.column_stack([vectors, missing])
+
+    def _of_texts(self, name: str, texts: list[str]) -> np.ndarray:
+        if name not in self._text_vectors:
+            corpus = [post.texts.get(name, "") for post in self.train_posts]
+            self._text_vectors[name] = _fit_text_vectors(corpus)
+        return self._text_vectors[name](texts)
+
+    def _of_files(self, name: str, paths: Sequence[Path | None]) -> np.ndarray:
+        measure, dim = _MEASURES[name]
+        files = {path for path in paths if path is not None}
+        new = sorted(path for path in files if (name, path) not in self._file_vectors)
+        with ThreadPoolExecutor(DECODER_THREADS) as pool:
+            for path, vector in zip(new, pool.map(measure, new), strict=True):
+                self._file_vectors[name, path] = vector
+        vectors = np.zeros((len(paths), dim))
+        for row, path in enumerate(paths):
+            if path is not None:
+                vectors[row] = self._file_vectors[name, path]
+        return vectors
+
+
+def character_vectorizer(max_features: int | None = None) -> TfidfVectorizer:
+    """Return TF-IDF of the character 2- to 4-grams within words."""
+    return TfidfVectorizer(
+        analyzer="char_wb",
+        ngram_range=(2, 4),
+        sublinear_tf=True,
+        max_features=max_features,
+    )
+
+
+def _fit_text_vectors(corpus: list[str]) -> Callable[[list[str]], np.ndarray]:
+    written = [text for text in corpus if re.search(r"\w", text)]
+    if not written:
+        return lambda texts: np.zeros((len(texts), 0))
+    vectorizers = (
+        TfidfVectorizer(token_pattern=r"\w+", sublinear_tf=True, max_features=4000),
+        character_vectorizer(max_features=8000),
+    )
+
+    def count(texts: list[str]) -> sparse.csr_array:
+        return sparse.hstack([v.transform(texts) for v in vectorizers], format="csr")
+
+    for vectorizer in vectorizers:
+        vectorizer.fit(written)
+    counts = count(written)
+    dim = min(MAX_TEXT_DIM, max(MIN_TEXT_DIM, len(written) // 2), *counts.shape)
+    _, _, directions = randomized_svd(counts, dim, n_iter=2, random_state=0)
+    return lambda texts: count(texts) @ directions.T
+
+
+def _measure_audio(path: Path) -> np.ndarray:
+    return audio_statistics(decode_audio(path, max_seconds=MAX_AUDIO_SECONDS))
+
+
+def _measure_image(path: Path) -> np.ndarray:
+    return picture_statistics(decode_image(path))
+
+
+_MEASURES = {"audio": (_measure_audio, AUDIO_DIM), "image": (_measure_image, IMAGE_DIM)}

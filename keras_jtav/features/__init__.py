@@ -1,0 +1,1 @@
+"""From decoded media to the inputs of the encoders, in the graph."""

@@ -1,0 +1,173 @@
+"""Constant-Q spectrogram in decibels, equal to librosa's (Sec. 4.1)."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_jtav.config import SAMPLE_RATE_HZ
+from keras_jtav.features.cqt_kernels import (
+    BINS_PER_OCTAVE,
+    DECIMATOR_MARGIN,
+    decimator,
+    frequencies_hz,
+    highest_hz,
+    octave_kernel,
+)
+from keras_jtav.features.decibels import power_to_decibels
+
+C1_HZ = 32.70319566257483
+# Choice: output samples per step of the decimator; 64 keeps its matrix in the cache.
+_BLOCK = 64
+
+
+@keras.saving.register_keras_serializable(package="keras_jtav")
+class ConstantQ(keras.layers.Layer):
+    """Log-power constant-Q transform of each clip, 12 bins per octave.
+
+    The top octave is measured on the waveform itself; then the waveform is decimated
+    2:1 and the next octave is measured, and so on down. Always computed in float32,
+    whatever the global dtype policy says. Keep it on the host: under a GPU's TF32 the
+    convolutions err by up to 10 dB.
+
+    Args:
+        sample_rate_hz: Rate of the waveform.
+        hop_samples: Distance of two frames; a multiple of 2^(octaves - 1).
+        bins: Number of bins, from ``fmin_hz`` upwards.
+        fmin_hz: Centre of the lowest bin.
+        top_db: Range kept below the loudest value of a clip, in dB.
+
+    Input: float32 (batch, samples), ``samples`` static. Output: float32 (batch, frames,
+    bins) in dB, lowest bin first.
+
+    Raises:
+        ValueError: A hop that the octaves do not divide, bins above half the sample
+            rate, a size that is not positive, or (on call) an unknown clip length.
+
+    Source: ``librosa.cqt`` (Hann windows, 1 % sparsity, ``soxr_hq`` decimation).
+
+    Example:
+        >>> ConstantQ()(np.zeros((1, 22050), "float32")).shape
+        TensorShape([1, 22, 96])
+    """
+
+    def __init__(
+        self,
+        sample_rate_hz: int = SAMPLE_RATE_HZ,
+        hop_samples: int = 1024,
+        bins: int = 96,
+        fmin_hz: float = C1_HZ,
+        top_db: float = 80.0,
+        **kwargs,
+    ) -> None:
+        super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
+        if bins < 1:
+            raise ValueError(f"`bins` must be at least 1; received {bins}.")
+        if fmin_hz <= 0:
+            raise ValueError(f"`fmin_hz` must be above 0; received {fmin_hz:g}.")
+        self._octaves = math.ceil(bins / BINS_PER_OCTAVE)
+        smallest_hop = 2 ** (self._octaves - 1)
+        if hop_samples < 1 or hop_samples % smallest_hop:
+            raise ValueError(
+                f"`hop_samples` must be a multiple of {smallest_hop} for "
+                f"{self._octaves} octaves; received {hop_samples}. Use "
+                f"{max(1, round(hop_samples / smallest_hop)) * smallest_hop}, or lower "
+                "`bins`."
+            )
+        if highest_hz(fmin_hz, bins) > sample_rate_hz / 2:
+            raise ValueError(
+                f"{bins} bins from {fmin_hz:g} Hz reach "
+                f"{highest_hz(fmin_hz, bins):.0f} Hz; half the sample rate is "
+                f"{sample_rate_hz / 2:g} Hz. Lower `bins` or `fmin_hz`."
+            )
+        self.sample_rate_hz = sample_rate_hz
+        self.hop_samples = hop_samples
+        self.bins = bins
+        self.fmin_hz = fmin_hz
+        self.top_db = top_db
+        self._skipped = self._count_skipped_octaves()
+        self._kernels = self._make_kernels()
+        self._decimator = decimator(_BLOCK)[:, None]
+
+    def _count_skipped_octaves(self) -> int:
+        """Return how often the waveform is decimated before its top octave.
+
+        Source: librosa's early downsampling; half an octave of room is kept.
+        """
+        room = math.log2(self.sample_rate_hz / 2 / highest_hz(self.fmin_hz, self.bins))
+        hop_halvings = (self.hop_samples & -self.hop_samples).bit_length() - 1
+        return max(0, min(math.ceil(room) - 2, hop_halvings - self._octaves + 1))
+
+    def _make_kernels(self) -> list[np.ndarray]:
+        """Return (samples, 1, 2 * bins) per octave, highest octave first."""
+        centres_hz = frequencies_hz(self.fmin_hz, self.bins)
+        kernels = []
+        for octave in range(self._octaves):
+            stop = self.bins - octave * BINS_PER_OCTAVE
+            rate_hz = self.sample_rate_hz / 2 ** (self._skipped + octave)
+            own = centres_hz[max(0, stop - BINS_PER_OCTAVE) : stop]
+            kernels.append(octave_kernel(own, rate_hz)[:, None])
+        return kernels
+
+    def frames(self, num_samples: int) -> int:
+        """Return the number of frames of a clip of ``num_samples``."""
+        return 1 + num_samples // self.hop_samples
+
+    def call(self, inputs):
+        """Map float32 (batch, samples) to float32 (batch, frames, bins) in dB."""
+        num_samples = inputs.shape[1]
+        if num_samples is None:
+            raise ValueError(
+                "ConstantQ needs to know the clip length: the number of samples of "
+                "its input is None. Cut the waveform with `cut_segments`, or set the "
+                "static shape, such as `keras.Input((220500,))`."
+            )
+        frames, hop = self.frames(num_samples), self.hop_samples
+        wave = ops.expand_dims(inputs, -1)  # (batch, samples, 1)
+        for _ in range(self._skipped):
+            wave, hop = self._halve(wave), hop // 2
+        octaves = []
+        for octave, kernel in enumerate(self._kernels):
+            if octave:
+                wave, hop = self._halve(wave), hop // 2
+            octaves.insert(0, _measure(wave, kernel, hop, frames))
+        power = ops.concatenate(octaves, axis=-1)  # (batch, frames, bins)
+        return power_to_decibels(power, self.top_db)
+
+    def _halve(self, wave):
+        """Decimate (batch, samples, 1) to (batch, ceil(samples / 2), 1)."""
+        num_samples = wave.shape[1]
+        blocks = math.ceil(num_samples / (2 * _BLOCK))
+        end = 2 * _BLOCK * blocks - num_samples + DECIMATOR_MARGIN
+        padded = ops.pad(wave, [[0, 0], [DECIMATOR_MARGIN, end], [0, 0]])
+        halved = ops.conv(padded, self._decimator, 2 * _BLOCK, "valid")
+        halved = ops.reshape(halved, [-1, blocks * _BLOCK, 1])
+        return halved[:, : math.ceil(num_samples / 2)]
+
+    def compute_output_shape(self, input_shape):
+        """Return (batch, frames, bins)."""
+        batch, num_samples = input_shape
+        frames = None if num_samples is None else self.frames(num_samples)
+        return (batch, frames, self.bins)
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "sample_rate_hz": self.sample_rate_hz,
+            "hop_samples": self.hop_samples,
+            "bins": self.bins,
+            "fmin_hz": self.fmin_hz,
+            "top_db": self.top_db,
+        }
+
+
+def _measure(wave, kernel: np.ndarray, hop: int, frames: int):
+    """Return the power of one octave: (batch, samples, 1) -> (batch, frames, bins)."""
+    margin = len(kernel) // 2
+    covered = (frames - 1) * hop + len(kernel)
+    end = max(0, covered - margin - wave.shape[1])
+    padded = ops.pad(wave, [[0, 0], [margin, end], [0, 0]])[:, :covered]
+    real, imaginary = ops.split(ops.conv(padded, kernel, hop, "valid"), 2, axis=-1)
+    return ops.square(real) + ops.square(imaginary)

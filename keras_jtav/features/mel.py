@@ -1,0 +1,142 @@
+"""Mel spectrogram in decibels, equal to librosa's (Sec. 4.1)."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_jtav.config import SAMPLE_RATE_HZ
+from keras_jtav.features.decibels import power_to_decibels
+
+
+@keras.saving.register_keras_serializable(package="keras_jtav")
+class MelSpectrogram(keras.layers.Layer):
+    """Log-power mel spectrogram of each clip, on Slaney's scale.
+
+    Always computed in float32, whatever the global dtype policy says. Keep it on the
+    host: the short products of a GPU (TF32, bfloat16) are not exact enough.
+
+    Args:
+        sample_rate_hz: Rate of the waveform.
+        hop_samples: Distance of two frames.
+        bins: Number of mel filters, from ``fmin_hz`` up to half the sample rate.
+        fft_samples: Length of the analysis window, an even number.
+        fmin_hz: Lower edge of the lowest filter.
+        top_db: Range kept below the loudest value of a clip, in dB.
+
+    Input: float32 (batch, samples). Output: float32 (batch, frames, bins) in dB.
+
+    Raises:
+        ValueError: A size that is not positive, or ``fmin_hz`` at or above half the
+            sample rate.
+
+    Source: ``librosa.feature.melspectrogram``; why not ``keras.layers.MelSpectrogram``:
+    its scale and padding differ and its maximum is taken over the whole batch.
+
+    Example:
+        >>> MelSpectrogram()(np.zeros((1, 22050), "float32")).shape
+        TensorShape([1, 22, 96])
+    """
+
+    def __init__(
+        self,
+        sample_rate_hz: int = SAMPLE_RATE_HZ,
+        hop_samples: int = 1024,
+        bins: int = 96,
+        fft_samples: int = 2048,
+        fmin_hz: float = 0.0,
+        top_db: float = 80.0,
+        **kwargs,
+    ) -> None:
+        super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
+        for name, value in (("hop_samples", hop_samples), ("bins", bins)):
+            if value < 1:
+                raise ValueError(f"`{name}` must be at least 1; received {value}.")
+        if fft_samples < 2 or fft_samples % 2:
+            raise ValueError(
+                f"`fft_samples` must be a positive even number; received {fft_samples}."
+            )
+        if not 0 <= fmin_hz < sample_rate_hz / 2:
+            raise ValueError(
+                f"`fmin_hz` must lie below half the sample rate, "
+                f"{sample_rate_hz / 2:g} Hz; received {fmin_hz:g}."
+            )
+        self.sample_rate_hz = sample_rate_hz
+        self.hop_samples = hop_samples
+        self.bins = bins
+        self.fft_samples = fft_samples
+        self.fmin_hz = fmin_hz
+        self.top_db = top_db
+        self._filters = slaney_filters(sample_rate_hz, fft_samples, bins, fmin_hz)
+        phase = 2 * np.pi * np.arange(fft_samples) / fft_samples
+        self._window = (0.5 - 0.5 * np.cos(phase)).astype("float32")
+
+    def frames(self, num_samples: int) -> int:
+        """Return the number of frames of a clip of ``num_samples``."""
+        return 1 + num_samples // self.hop_samples
+
+    def call(self, inputs):
+        """Map float32 (batch, samples) to float32 (batch, frames, bins) in dB."""
+        margin = self.fft_samples // 2
+        real, imaginary = ops.stft(
+            ops.pad(inputs, [[0, 0], [margin, margin]]),
+            sequence_length=self.fft_samples,
+            sequence_stride=self.hop_samples,
+            fft_length=self.fft_samples,
+            window=self._window,
+            center=False,
+        )  # (batch, frames, fft_samples // 2 + 1), twice
+        power = ops.square(real) + ops.square(imaginary)
+        return power_to_decibels(ops.matmul(power, self._filters), self.top_db)
+
+    def compute_output_shape(self, input_shape):
+        """Return (batch, frames, bins)."""
+        batch, num_samples = input_shape
+        frames = None if num_samples is None else self.frames(num_samples)
+        return (batch, frames, self.bins)
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "sample_rate_hz": self.sample_rate_hz,
+            "hop_samples": self.hop_samples,
+            "bins": self.bins,
+            "fft_samples": self.fft_samples,
+            "fmin_hz": self.fmin_hz,
+            "top_db": self.top_db,
+        }
+
+
+def slaney_filters(
+    sample_rate_hz: int, fft_samples: int, bins: int, fmin_hz: float
+) -> np.ndarray:
+    """Return triangular filters of unit area on Slaney's mel scale.
+
+    Returns:
+        float32 (fft_samples // 2 + 1, bins): multiply a power spectrum from the left.
+
+    Source: ``librosa.filters.mel`` (``htk=False, norm="slaney"``).
+    """
+    lowest, highest = _hz_to_mel(np.array([fmin_hz, sample_rate_hz / 2]))
+    edges_hz = _mel_to_hz(np.linspace(lowest, highest, bins + 2))
+    spectrum_hz = np.fft.rfftfreq(fft_samples, 1 / sample_rate_hz)[:, None]
+    left, centre, right = edges_hz[:-2], edges_hz[1:-1], edges_hz[2:]
+    rising = (spectrum_hz - left) / (centre - left)
+    falling = (right - spectrum_hz) / (right - centre)
+    triangles = np.maximum(0, np.minimum(rising, falling))
+    return (triangles * 2 / (right - left)).astype("float32")
+
+
+# Slaney's scale: 15 mel per 1000 Hz up to 1000 Hz, then 27 mel per factor of 6.4.
+_MEL_PER_HZ = 15 / 1000
+_MEL_PER_LOG = 27 / np.log(6.4)
+
+
+def _hz_to_mel(hz: np.ndarray) -> np.ndarray:
+    logarithmic = 15 + _MEL_PER_LOG * np.log(np.maximum(hz, 1000) / 1000)
+    return np.where(hz < 1000, hz * _MEL_PER_HZ, logarithmic)
+
+
+def _mel_to_hz(mel: np.ndarray) -> np.ndarray:
+    logarithmic = 1000 * np.exp((np.maximum(mel, 15) - 15) / _MEL_PER_LOG)
+    return np.where(mel < 15, mel / _MEL_PER_HZ, logarithmic)

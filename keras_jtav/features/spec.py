@@ -1,0 +1,71 @@
+"""Sizes of the features, all an encoder needs to know about them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from keras_jtav.config import SAMPLE_RATE_HZ, FeatureOptions
+
+if TYPE_CHECKING:
+    from keras_jtav.features.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """Shapes that the preprocessor yields and the encoders take.
+
+    Args:
+        words: Length of the protagonist text.
+        supporting_words: Length of the supporting text.
+        pieces: Rows of the embedding table per word, at most.
+        embedding_rows: Rows of the embedding table.
+        embedding_dim: Size of a word vector.
+        frames: Spectrogram frames of one segment.
+        bins: Frequency bins.
+        image_size: Height and width in pixels.
+
+    Raises:
+        ValueError: A size below 1.
+    """
+
+    words: int
+    supporting_words: int
+    pieces: int
+    embedding_rows: int
+    embedding_dim: int
+    frames: int
+    bins: int
+    image_size: int
+
+    def __post_init__(self) -> None:
+        for name, size in asdict(self).items():
+            if size < 1:
+                raise ValueError(f"`{name}` must be at least 1; received {size}.")
+
+    @classmethod
+    def from_options(
+        cls, options: FeatureOptions, vocabulary: Vocabulary
+    ) -> FeatureSpec:
+        """Return the sizes that a preprocessor of these arguments yields."""
+        embedding_rows, embedding_dim = vocabulary.matrix.shape
+        return cls(
+            words=options.words,
+            supporting_words=options.supporting_words,
+            pieces=vocabulary.pieces,
+            embedding_rows=embedding_rows,
+            embedding_dim=embedding_dim,
+            frames=1 + clip_samples(options) // options.hop_samples,
+            bins=options.bins,
+            image_size=options.image_size,
+        )
+
+
+def clip_samples(options: FeatureOptions) -> int:
+    """Return the samples of one audio segment.
+
+    Example:
+        >>> clip_samples(FeatureOptions(clip_seconds=10.0))
+        220500
+    """
+    return round(options.clip_seconds * SAMPLE_RATE_HZ)

@@ -1,0 +1,63 @@
+"""The in-batch loss of retrieval's towers: the true song against all of a batch."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_jtav")
+class InBatchContrastive(keras.layers.Layer):
+    """Adds, in training, the cross-entropy of each true song among a batch's songs.
+
+    It stands beside CMF-AP, whose one number per side cannot match vectors; it is not
+    part of the paper. The queries pass through unchanged, so that the layer can stand
+    between them and whatever uses them.
+
+    Choice: one-sided (query to songs), the direction that retrieval is judged by.
+
+    Args:
+        weight: Of the added loss.
+
+    Input:
+        ``queries`` float (batch, dim); ``songs`` float (batch, candidates, dim), the
+        true song first; ``groups`` int32 (batch, candidates): songs of the true song's
+        group are no false songs of its query.
+
+    Output:
+        ``queries``.
+
+    Source:
+        Oord et al. 2018 (InfoNCE); Radford et al. 2021.
+    """
+
+    def __init__(self, weight=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.weight = weight
+
+    def call(self, queries, songs, groups, training=None):
+        """Return the queries; in training, add the loss."""
+        if training:
+            self.add_loss(self.weight * self._loss(queries, songs, groups))
+        return queries
+
+    def _loss(self, queries, songs, groups):
+        """Return the mean cross-entropy of the true songs among all of the batch."""
+        batch, candidates = ops.shape(groups)
+        all_songs = ops.reshape(songs, (-1, songs.shape[-1]))
+        scores = ops.matmul(queries, ops.transpose(all_songs))
+        scores = ops.cast(scores, "float32")  # (batch, batch * candidates)
+        true_column = ops.arange(batch) * candidates
+        same_group = ops.equal(groups[:, :1], ops.reshape(groups, (1, -1)))
+        is_true = ops.equal(ops.arange(batch * candidates)[None], true_column[:, None])
+        ignored = ops.logical_and(same_group, ops.logical_not(is_true))
+        scores = ops.where(ignored, -1e9, scores)
+        return ops.mean(
+            ops.sparse_categorical_crossentropy(true_column, scores, from_logits=True)
+        )
+
+    def compute_output_shape(self, queries_shape, songs_shape=None, groups_shape=None):
+        """Return (batch, dim)."""
+        return queries_shape
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "weight": self.weight}

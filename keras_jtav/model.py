@@ -1,0 +1,78 @@
+"""Assembly: a config and the sizes of its features become Keras models."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import keras
+import numpy as np
+
+from keras_jtav.config import Config, check_kwargs, look_up
+from keras_jtav.encoders import ENCODERS
+from keras_jtav.features.spec import FeatureSpec
+from keras_jtav.fusion import FUSIONS
+from keras_jtav.tasks import TASKS
+from keras_jtav.tasks.heads import HEADS
+
+
+def build_model(
+    config: Config,
+    spec: FeatureSpec | None = None,
+    word_vectors: np.ndarray | None = None,
+) -> dict[str, keras.Model]:
+    """Build the functional Keras models of a config; they share their weights.
+
+    Args:
+        config: What to build.
+        spec: Sizes of the features; by default those of ``config.features`` with one
+            row for each of ``config.features.vocabulary_size`` words.
+        word_vectors: Float ``(spec.embedding_rows, spec.embedding_dim)`` table of the
+            text encoder; random without it.
+
+    Returns:
+        Sentiment: ``train`` (features to logit) and ``encode`` (features to ``u``).
+        Retrieval: ``train`` (queries and their candidates to logits),
+        ``encode_query``, ``encode_song``, ``encode_text`` and ``score``.
+
+    Raises:
+        ValueError: An unknown component, or an argument it does not take.
+    """
+    check_config(config)
+    spec = spec or FeatureSpec.from_options(config.features)
+    keras.utils.set_random_seed(config.train.seed)
+    encoders = {}
+    for modality in config.modalities:
+        component = getattr(config, modality)
+        builder = ENCODERS[modality][component.name]
+        encoders[modality] = builder(spec, **component.kwargs)
+    if word_vectors is not None and "text" in encoders:
+        encoders["text"].get_layer("word_vectors").set_weights([word_vectors])
+    fuse = partial(FUSIONS[config.fusion.name], **config.fusion.kwargs)
+    head = partial(HEADS[config.head.name], **config.head.kwargs)
+    arguments: dict = {
+        "modality_dropout": config.train.modality_dropout,
+        "seed": config.train.seed,
+    }
+    if config.task == "retrieval":
+        arguments |= {
+            "candidates": 1 + config.train.negatives,
+            "tower_units": config.tower_units,
+            "contrastive_weight": config.train.contrastive_weight,
+        }
+    return TASKS[config.task](encoders, fuse, head, spec, **arguments)
+
+
+def check_config(config: Config) -> None:
+    """Refuse unknown components and arguments that theirs do not take.
+
+    Raises:
+        ValueError: The message lists the valid names.
+    """
+    for modality in config.modalities:
+        component = getattr(config, modality)
+        builder = look_up(modality, component.name, ENCODERS[modality])
+        check_kwargs(modality, component, builder, given=("spec",))
+    fusion = look_up("fusion", config.fusion.name, FUSIONS)
+    check_kwargs("fusion", config.fusion, fusion, given=("dims",))
+    head = look_up("head", config.head.name, HEADS)
+    check_kwargs("head", config.head, head, given=("dim",))

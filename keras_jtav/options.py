@@ -1,0 +1,89 @@
+"""The plain settings of a run, by concern. The defaults are those of Sec. 4.1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """How posts become splits.
+
+    Args:
+        split: ``random`` (groups of posts, stratified by label), ``dagger`` (songs of
+            validation and test are unseen in training) or ``section`` (one query of
+            every song is held out for test and one for validation).
+        fractions: Shares of train, validation and test.
+        max_rejected: Highest share of unusable rows that training accepts, 0 to 1.
+        max_audio_seconds: Longer recordings are cut at this length.
+        max_image_pixels: Larger pictures are rejected before they are decoded.
+    """
+
+    split: str = "random"
+    fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
+    max_rejected: float = 0.05
+    max_audio_seconds: float = 600.0
+    max_image_pixels: int = 50_000_000
+
+
+@dataclass(frozen=True)
+class FeatureOptions:
+    """Sizes of what the encoders see (Sec. 4.1).
+
+    Args:
+        words: Length of the protagonist text in words.
+        supporting_words: Length of the supporting text in words.
+        fasttext: Path of a ``.bin`` or ``.vec`` file; empty trains vectors on the
+            corpus.
+        embedding_dim: Size of word vectors trained on the corpus (a file brings its
+            own).
+        vocabulary_size: Most words kept from a vector file beside the corpus's own.
+        subwords: Whether vectors trained on the corpus also cover unseen words through
+            their character n-grams.
+        spectrogram: ``cqt`` or ``mel``.
+        clip_seconds: Length of one audio segment.
+        hop_samples: Distance of two spectrogram frames at 22,050 Hz.
+        bins: Frequency bins of a spectrogram.
+        image_size: Height and width of a picture in pixels.
+    """
+
+    words: int = 100
+    supporting_words: int = 5
+    fasttext: str = ""
+    embedding_dim: int = 300
+    vocabulary_size: int = 50_000
+    subwords: bool = True
+    spectrogram: str = "cqt"
+    clip_seconds: float = 10.0
+    hop_samples: int = 1024
+    bins: int = 96
+    image_size: int = 224
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How the network is trained (Sec. 3.3).
+
+    Args:
+        epochs: Most passes over the training split.
+        batch_size: Posts (retrieval: queries) per step.
+        learning_rate: Of Adam.
+        patience: Epochs without a better validation result before training stops.
+        fine_tune_epochs: Most passes of a second phase in which a pretrained image
+            backbone learns too, at a tenth of the learning rate; 0 leaves it frozen.
+        negatives: False songs per query and epoch.
+        modality_dropout: Share of training rows in which a present modality is hidden.
+        contrastive_weight: Weight of the in-batch contrastive loss of retrieval's
+            towers; without towers (``tower_units=0``) there is none.
+        seed: Decides every random choice of a run.
+    """
+
+    epochs: int = 50
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    patience: int = 8
+    fine_tune_epochs: int = 10
+    negatives: int = 1
+    modality_dropout: float = 0.1
+    contrastive_weight: float = 1.0
+    seed: int = 0

@@ -1,0 +1,127 @@
+"""Tables of predictions from an exported model and the user's files."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+
+from keras_jtav.data.manifest import read_manifest
+from keras_jtav.data.pairs import first_rows_of_songs
+from keras_jtav.data.post import Post, Rejection
+from keras_jtav.serving.predictor import Predictor
+
+_logger = logging.getLogger(__name__)
+
+
+def predict_sentiment(
+    predictor: Predictor, table: Path, vectors: bool = False
+) -> pd.DataFrame:
+    """Judge every post of a table.
+
+    Rows that cannot be used are reported in the log and left out; a file that cannot be
+    decoded counts as missing, and its post's row says so.
+
+    Args:
+        predictor: An exported sentiment model.
+        table: ``.csv``, ``.jsonl`` or ``.parquet`` of posts.
+        vectors: Whether to add the unified vector, one column a dimension.
+
+    Returns:
+        One row a post: ``id``, ``probability`` of the second class, ``label``,
+        ``unreadable`` (names of files), then ``u0``, ``u1``, ...
+    """
+    posts = _read(table)
+    parts = ("image", "audio", "lyrics", "caption")
+    answer, faults = predictor.call_on_posts("serving_default", posts, parts)
+    is_second = answer["probability"] >= predictor.settings["threshold"]
+    names = predictor.settings["class_names"]
+    frame = pd.DataFrame(
+        {
+            "id": [post.id for post in posts],
+            "probability": answer["probability"],
+            "label": [names[int(second)] for second in is_second],
+            "unreadable": _unreadable(posts, faults),
+        }
+    )
+    if not vectors:
+        return frame
+    unified = predictor.call_on_posts("encode", posts, parts)[0]["vector"]
+    columns = pd.DataFrame(unified).add_prefix("u")
+    return pd.concat([frame, columns], axis="columns")
+
+
+def rank_songs(
+    predictor: Predictor, table: Path, image: Path, caption: str = ""
+) -> pd.DataFrame:
+    """Rank the songs of a table for one picture.
+
+    Args:
+        predictor: An exported retrieval model.
+        table: ``.csv``, ``.jsonl`` or ``.parquet`` with a row for each song: ``song``
+            (or ``id``), ``audio``, ``lyrics``.
+        image: The query's picture.
+        caption: The query's caption; empty is none.
+
+    Returns:
+        One row a song, the best first: ``rank``, ``song``, ``score`` (a logit),
+        ``unreadable``.
+
+    Raises:
+        FileNotFoundError: No picture.
+        ValueError: A picture that cannot be decoded.
+    """
+    songs = _one_row_a_song(_read(table))
+    query = Post("query", {"caption": caption}, image=_existing(image))
+    queries, faults = predictor.call_on_posts(
+        "encode_query", [query], ("image", "caption")
+    )
+    if faults:
+        raise ValueError(faults[0].reason)
+    encodings, faults = predictor.call_on_posts(
+        "encode_song", songs, ("audio", "lyrics")
+    )
+    inputs = {**queries, **encodings}
+    for flag in ("image_ok", "audio_ok"):
+        del inputs[flag]
+    scores = predictor.call("score", **inputs)["logit"][0]
+    frame = pd.DataFrame(
+        {
+            "song": [song.song or song.id for song in songs],
+            "score": scores,
+            "unreadable": _unreadable(songs, faults),
+        }
+    )
+    frame = frame.sort_values("score", ascending=False, kind="stable")
+    frame.insert(0, "rank", range(1, len(frame) + 1))
+    return frame.reset_index(drop=True)
+
+
+def _read(table: Path) -> list[Post]:
+    found = read_manifest(table)
+    for rejection in found.rejections:
+        _logger.warning("%s: %s %s", rejection.row, rejection.file, rejection.reason)
+    if not found.posts:
+        raise ValueError(f"{table} holds no usable row; `keras-jtav check` says why.")
+    return found.posts
+
+
+def _one_row_a_song(posts: list[Post]) -> list[Post]:
+    if not all(post.song for post in posts):
+        return posts
+    return [posts[row] for row in first_rows_of_songs(posts)]
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no picture {path}. Check --image.")
+    return path
+
+
+def _unreadable(posts: list[Post], faults: list[Rejection]) -> list[str]:
+    """Return the names of each post's files that could not be decoded."""
+    files: dict[str, list[str]] = {}
+    for fault in faults:
+        files.setdefault(fault.row, []).append(Path(fault.file).name)
+    return [", ".join(files.get(f"post {post.id}", [])) for post in posts]

@@ -1,0 +1,148 @@
+"""From a config to everything a model is trained on: posts, words, features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from keras_jtav.config import Config
+from keras_jtav.data import load_posts
+from keras_jtav.data.home import home_folder
+from keras_jtav.data.media import MediaStore
+from keras_jtav.data.pairs import unify_songs
+from keras_jtav.data.pipeline import PostFeatures
+from keras_jtav.data.post import Post, PostTable, Rejection
+from keras_jtav.data.splits import split_posts
+from keras_jtav.data.task_rules import post_problem, split_problem
+from keras_jtav.features.embeddings import load_vectors, train_vectors
+from keras_jtav.features.preprocessor import Preprocessor
+from keras_jtav.features.spec import FeatureSpec
+from keras_jtav.features.text import tokenize_texts
+from keras_jtav.features.vocabulary import Vocabulary
+
+Progress = Callable[[Iterable, int, str], Iterable]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The data of a run.
+
+    Args:
+        posts: Usable posts by split.
+        rejections: Rows left out.
+        class_names: Names of label 0 and label 1.
+        vocabulary: Words and their vectors.
+        preprocessor: From decoded posts to features.
+        spec: Sizes of the features.
+        features: Features of the posts of each split.
+        modalities: What the model sees.
+        split: How the posts were split.
+    """
+
+    posts: dict[str, list[Post]]
+    rejections: list[Rejection]
+    class_names: tuple[str, str]
+    vocabulary: Vocabulary
+    preprocessor: Preprocessor
+    spec: FeatureSpec
+    features: dict[str, PostFeatures]
+    modalities: tuple[str, ...]
+    split: str
+
+
+def prepare(config: Config, progress: Progress) -> Prepared:
+    """Load and split the posts, train or load word vectors, compute the features.
+
+    Args:
+        config: What to prepare.
+        progress: Wraps an iterable, given its length and a title.
+
+    Raises:
+        ValueError: More rows are unusable than ``data.max_rejected`` allows, or what is
+            left cannot be split or trained on.
+    """
+    table = _usable(load_table(config), config.task)
+    splits = split_posts(
+        table.posts, config.data.split, config.data.fractions, config.train.seed
+    )
+    vocabulary = build_vocabulary(config, splits["train"])
+    preprocessor = Preprocessor(config.features, vocabulary)
+    store = MediaStore(
+        preprocessor,
+        config.features,
+        config.data,
+        home_folder() / "features",
+        config.modalities,
+    )
+    posts = [post for split in splits.values() for post in split]
+    faults = store.prepare(posts, progress)
+    rejections = [*table.rejections, *faults]
+    _check_rejections(rejections, len(posts) + len(table.rejections), config)
+    bad = {fault.row for fault in faults}
+    splits = {
+        name: [post for post in split if f"post {post.id}" not in bad]
+        for name, split in splits.items()
+    }
+    problem = split_problem(splits, config.task)
+    if problem:
+        raise ValueError(f"Training would fail: {problem}.")
+    spec = FeatureSpec.from_options(config.features, vocabulary)
+    features = {
+        name: PostFeatures(split, store, preprocessor, spec, config.task)
+        for name, split in splits.items()
+    }
+    return Prepared(
+        splits,
+        rejections,
+        table.class_names,
+        vocabulary,
+        preprocessor,
+        spec,
+        features,
+        config.modalities,
+        config.data.split,
+    )
+
+
+def load_table(config: Config) -> PostTable:
+    """Return the posts of the config's data set."""
+    context = {
+        "task": config.task,
+        "split": config.data.split,
+        "split_seed": config.train.seed,
+    }
+    return load_posts(config.dataset, context)
+
+
+def build_vocabulary(config: Config, train_posts: Sequence[Post]) -> Vocabulary:
+    """Load the vectors of a file, or train them on the texts of the training split."""
+    texts = [text for post in train_posts for text in post.texts.values() if text]
+    options = config.features
+    if options.fasttext:
+        words = sorted({word for text in tokenize_texts(texts) for word in text})
+        return load_vectors(options.fasttext, words, options.vocabulary_size)
+    return train_vectors(
+        texts, options.embedding_dim, config.train.seed, options.subwords
+    )
+
+
+def _usable(table: PostTable, task: str) -> PostTable:
+    """Return the table without the posts that the task cannot use."""
+    posts = unify_songs(table.posts) if task == "retrieval" else table.posts
+    reasons = {post.id: post_problem(post, task) for post in posts}
+    kept = [post for post in posts if not reasons[post.id]]
+    dropped = [Rejection(f"post {id_}", "", why) for id_, why in reasons.items() if why]
+    return PostTable(kept, [*table.rejections, *dropped], table.class_names)
+
+
+def _check_rejections(
+    rejections: Sequence[Rejection], num_rows: int, config: Config
+) -> None:
+    share = len(rejections) / max(num_rows, 1)
+    if share > config.data.max_rejected:
+        first = rejections[0]
+        raise ValueError(
+            f"{len(rejections)} of {num_rows} rows ({share:.1%}) cannot be used, more "
+            f"than --max-rejected {config.data.max_rejected} allows. The first: "
+            f"{first.row} {first.file}: {first.reason}. `keras-jtav check` lists all."
+        )

@@ -1,0 +1,192 @@
+"""What a run reports: tables beside chance and baselines, and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from keras_jtav.evaluation.baselines import (
+    cca_baseline,
+    character_matching_scores,
+    logistic_regression_baseline,
+)
+from keras_jtav.evaluation.classification import (
+    choose_threshold,
+    classification_metrics,
+    majority_baseline,
+)
+from keras_jtav.evaluation.figures import save_figure, training_figure
+from keras_jtav.evaluation.figures_retrieval import query_figure, rank_figure
+from keras_jtav.evaluation.figures_sentiment import sentiment_figure
+from keras_jtav.evaluation.ranks import PROTOCOLS, rank_metrics
+from keras_jtav.evaluation.simple_features import SimpleFeatures
+from keras_jtav.judging import RetrievalJudge, SentimentJudge
+from keras_jtav.preparation import Prepared
+
+Metrics = dict[str, dict[str, dict[str, float]]]
+RECALL_AT = {"random": (1, 5, 10), "dagger": (1, 5, 10), "section": (10, 50, 100)}
+MODEL_ROW = "JTAV"
+
+
+class SentimentReport:
+    """The test split of sentiment, under both protocols.
+
+    Args:
+        judge: Of the trained model.
+        prepared: The data of the run.
+        history: Metrics of every epoch.
+
+    Attributes:
+        metrics: ``{protocol: {row: {metric: value}}}``.
+        settings: What an export must know: the threshold chosen on validation.
+    """
+
+    def __init__(
+        self, judge: SentimentJudge, prepared: Prepared, history: Sequence[Mapping]
+    ) -> None:
+        self._prepared = prepared
+        self._history = history
+        self._labels = judge.labels("test")
+        self._validation_labels = judge.labels("validation")
+        self._probabilities = judge.probabilities("test")
+        self._threshold = choose_threshold(
+            self._validation_labels, judge.probabilities("validation")
+        )
+        self.settings = {"threshold": self._threshold}
+        self.metrics = self._measure()
+
+    def _measure(self) -> Metrics:
+        posts = self._prepared.posts
+        train_labels = [post.label for post in posts["train"]]
+        self._majority = majority_baseline(train_labels, self._labels)
+        rows = {protocol: {"majority class": self._majority} for protocol in PROTOCOLS}
+        num_validation = len(posts["validation"])
+        baselines = logistic_regression_baseline(
+            posts["train"],
+            [*posts["validation"], *posts["test"]],
+            self._prepared.modalities,
+        )
+        self._baselines = {}
+        judged = {}
+        for name, probabilities in baselines.items():
+            threshold = choose_threshold(
+                self._validation_labels, probabilities[:num_validation]
+            )
+            self._baselines[name] = probabilities[num_validation:]
+            judged[f"logistic {name}"] = (self._baselines[name], threshold)
+        judged[MODEL_ROW] = (self._probabilities, self._threshold)
+        for protocol in PROTOCOLS:
+            for row, (probabilities, threshold) in judged.items():
+                rows[protocol][row] = classification_metrics(
+                    self._labels, probabilities, threshold, protocol
+                )
+        return rows
+
+    def draw(self, folder: Path) -> list[Path]:
+        """Draw curves, ROC and confusion matrix into a folder; return the files."""
+        curves = training_figure(_columns(self._history), "val_auc")
+        classes = sentiment_figure(
+            self._labels,
+            self._probabilities,
+            self._threshold,
+            self._majority,
+            self._prepared.class_names,
+            self._baselines,
+        )
+        return [
+            save_figure(curves, folder / "training.png"),
+            save_figure(classes, folder / "sentiment.png"),
+        ]
+
+
+class RetrievalReport:
+    """The test split of retrieval, under both protocols.
+
+    Args:
+        judge: Of the trained model.
+        prepared: The data of the run.
+        history: Metrics of every epoch.
+
+    Attributes:
+        metrics: ``{protocol: {row: {metric: value}}}``.
+        settings: What an export must know: nothing more.
+    """
+
+    def __init__(
+        self, judge: RetrievalJudge, prepared: Prepared, history: Sequence[Mapping]
+    ) -> None:
+        self._prepared = prepared
+        self._history = history
+        self._matches = judge.matches("test")
+        self._scores = judge.scores("test")
+        self._queries = prepared.posts["test"]
+        self._songs = [self._queries[row] for row in judge.song_rows("test")]
+        self.settings: dict = {}
+        self.metrics = self._measure()
+
+    def _measure(self) -> Metrics:
+        self._baselines = self._baseline_scores()
+        scores = {
+            "chance": np.zeros_like(self._scores),
+            **self._baselines,
+            MODEL_ROW: self._scores,
+        }
+        ks = RECALL_AT[self._prepared.split]
+        ids = [query.id for query in self._queries]
+        return {
+            protocol: {
+                row: rank_metrics(values, self._matches, ks, protocol, ids)
+                for row, values in scores.items()
+                if (row, protocol) != ("chance", "paper")
+            }
+            for protocol in PROTOCOLS
+        }
+
+    def _baseline_scores(self) -> dict[str, np.ndarray]:
+        """Return the scores of CCA and, with texts on both sides, of shared letters."""
+        posts, modalities = self._prepared.posts, self._prepared.modalities
+        query_parts = ["image", *(["caption"] if "text" in modalities else [])]
+        song_parts = [
+            part
+            for modality, part in (("audio", "audio"), ("text", "lyrics"))
+            if modality in modalities
+        ]
+        rows = {
+            "CCA": cca_baseline(
+                posts["train"],
+                posts["validation"],
+                self._queries,
+                self._songs,
+                query_parts,
+                song_parts,
+                SimpleFeatures(posts["train"]),
+            )
+        }
+        if "text" in modalities:
+            rows["shared letters"] = character_matching_scores(
+                [query.texts.get("caption", "") for query in self._queries],
+                [song.texts.get("lyrics", "") for song in self._songs],
+            )
+        return rows
+
+    def draw(self, folder: Path) -> list[Path]:
+        """Draw curves, ranks and a sheet of queries into a folder; return the files."""
+        curves = training_figure(_columns(self._history), "val_mrr")
+        ranks = rank_figure(self._scores, self._matches, self._baselines)
+        sheet = query_figure(self._queries, self._songs, self._scores, self._matches)
+        return [
+            save_figure(curves, folder / "training.png"),
+            save_figure(ranks, folder / "ranks.png"),
+            save_figure(sheet, folder / "queries.png"),
+        ]
+
+
+def _columns(history: Sequence[Mapping]) -> dict[str, list[float]]:
+    """Return ``{metric: value of every epoch}``."""
+    metrics = [name for name in history[0] if name != "phase"]
+    return {name: [epoch[name] for epoch in history] for name in metrics}
+
+
+REPORTS = {"sentiment": SentimentReport, "retrieval": RetrievalReport}

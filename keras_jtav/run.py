@@ -1,0 +1,156 @@
+"""The whole job on one page: posts in; a trained, judged and exported model out."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from keras_jtav import console
+from keras_jtav.config import Config
+from keras_jtav.data.manifest import write_rejections
+from keras_jtav.data.pairs import BatchPlan
+from keras_jtav.judging import JUDGES
+from keras_jtav.model import build_model, check_config
+from keras_jtav.preparation import Prepared, prepare
+from keras_jtav.reporting import REPORTS
+from keras_jtav.serving.export import export_model
+from keras_jtav.training import seed_everything, train
+
+RUNS_FOLDER = Path("runs")
+EXPORTS_FOLDER = Path("exported_models")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run left behind.
+
+    Args:
+        folder: Config, metrics, pictures, checkpoints and logs.
+        exported: The SavedModel's folder.
+        metrics: ``{protocol: {row: {metric: value}}}`` on the test split.
+    """
+
+    folder: Path
+    exported: Path
+    metrics: Mapping[str, Mapping[str, Mapping[str, float]]]
+
+
+def run(
+    config: Config,
+    runs_folder: Path = RUNS_FOLDER,
+    exports_folder: Path = EXPORTS_FOLDER,
+    resume: bool = False,
+) -> RunResult:
+    """Do the whole job that a config asks for, and say what happens.
+
+    Args:
+        config: What to do.
+        runs_folder: Where the run's folder is made.
+        exports_folder: Where SavedModels are kept by task.
+        resume: Whether to go on with the last run of the same config.
+
+    Raises:
+        ValueError: A config, a table or a split that cannot be used.
+        OSError: A file that cannot be read or written.
+    """
+    check_config(config)
+    folder = open_folder(config, runs_folder, resume)
+    seed_everything(config.train.seed)
+    console.say(f"keras_jtav {config.task} on {config.dataset.name}, run in {folder}")
+    prepared = prepare(config, console.progress)
+    write_rejections(prepared.rejections, folder / "rejected.csv")
+    console.show_data(
+        prepared.posts, prepared.rejections, prepared.class_names, config.task
+    )
+    console.show_words(config.features, prepared.vocabulary)
+
+    models = build_model(config, prepared.spec, prepared.vocabulary.matrix)
+    judge = JUDGES[config.task](models, prepared)
+    negatives = config.train.negatives if config.task == "retrieval" else 0
+    plan = BatchPlan(
+        prepared.posts["train"],
+        config.train.batch_size,
+        negatives,
+        config.train.seed,
+    )
+    history = train(
+        models["train"],
+        config.train,
+        prepared.features["train"],
+        plan,
+        judge.validation,
+        folder,
+        lambda phase, epochs: [console.TrainingProgress(phase, epochs)],
+    )
+
+    report = REPORTS[config.task](judge, prepared, history)
+    exported = export_model(
+        config.task,
+        models,
+        prepared.preprocessor,
+        export_settings(config, prepared, report.settings),
+        exports_folder / config.task,
+    )
+    metrics = {"metrics": report.metrics, "history": history, "model": str(exported)}
+    write_text(folder / "metrics.json", json.dumps(metrics, indent=1))
+    pictures = report.draw(folder)
+
+    for protocol, rows in report.metrics.items():
+        console.say()
+        console.show_table(rows, f"test, {protocol} protocol")
+    console.say()
+    console.say(f"metrics    {folder / 'metrics.json'}")
+    console.say(f"config     {folder / 'config.json'}")
+    for picture in pictures:
+        console.say(f"picture    {picture}")
+    console.say(f"SavedModel {exported}")
+    console.show_how_to_load(exported, config.task)
+    return RunResult(folder, exported, report.metrics)
+
+
+def open_folder(config: Config, runs_folder: Path, resume: bool) -> Path:
+    """Return the folder of a new run, or with ``resume`` of the config's last one.
+
+    Raises:
+        FileNotFoundError: Nothing to resume.
+    """
+    name = f"{config.task}-{Path(config.dataset.name).stem}"
+    earlier = sorted(runs_folder.glob(f"{name}-[0-9]*"))
+    if resume:
+        for folder in reversed(earlier):
+            path = folder / "config.json"
+            if path.exists() and Config.load(path) == config:
+                return folder
+        raise FileNotFoundError(
+            f"{runs_folder} holds no run of this config to resume. Repeat the command "
+            "of the run that was interrupted and add --resume, or leave --resume out."
+        )
+    last = int(earlier[-1].name.rsplit("-", 1)[1]) if earlier else 0
+    folder = runs_folder / f"{name}-{last + 1:03d}"
+    folder.mkdir(parents=True)
+    write_text(folder / "config.json", config.to_json())
+    return folder
+
+
+def export_settings(config: Config, prepared: Prepared, measured: Mapping) -> dict:
+    """Return what an exported model carries: labels, preprocessing, versions."""
+    packages = ("keras-jtav", "tensorflow", "keras")
+    return {
+        "task": config.task,
+        "class_names": list(prepared.class_names),
+        "preprocessing": json.loads(prepared.preprocessor.json_settings()),
+        "config": json.loads(config.to_json()),
+        "versions": {package: version(package) for package in packages},
+        **measured,
+    }
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file aside, then rename it into place."""
+    aside = path.with_name(path.name + ".new")
+    aside.write_text(text, encoding="utf-8")
+    os.replace(aside, path)

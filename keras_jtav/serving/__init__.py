@@ -1,0 +1,1 @@
+"""From a trained model to answers: export, in-graph decoders, prediction."""

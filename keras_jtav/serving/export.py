@@ -1,0 +1,77 @@
+"""SavedModels that eat raw media, with no Python of ours in the serving process."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from keras_jtav.features.preprocessor import Preprocessor
+from keras_jtav.layers import set_cudnn
+from keras_jtav.serving.endpoints import RetrievalEndpoints, SentimentEndpoints
+
+ENDPOINTS = {"sentiment": SentimentEndpoints, "retrieval": RetrievalEndpoints}
+SETTINGS_FILE = "settings.json"
+
+
+def export_model(
+    task: str,
+    models: Mapping[str, keras.Model],
+    preprocessor: Preprocessor,
+    settings: Mapping,
+    folder: Path,
+) -> Path:
+    """Write a SavedModel under the next version number.
+
+    The model is written aside and renamed, so that a folder with a number is always
+    complete, and no earlier export is touched.
+
+    Args:
+        task: ``sentiment`` or ``retrieval``.
+        models: What ``build_model`` returned, trained.
+        preprocessor: The one of training.
+        settings: What travels inside, as JSON: labels, preprocessing, versions. The
+            endpoint ``settings`` and the file ``assets.extra/settings.json`` hold it.
+        folder: Where numbered versions are kept.
+
+    Returns:
+        The folder of the new version.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(settings, indent=1, sort_keys=True)
+    endpoints = ENDPOINTS[task](models, preprocessor, text)
+    aside = Path(tempfile.mkdtemp(prefix=".export-", dir=folder))
+    try:
+        for model in models.values():
+            set_cudnn(model, False)
+        signatures = endpoints.signatures()
+        tf.saved_model.save(endpoints, str(aside), signatures=signatures)
+        extra = aside / "assets.extra"
+        extra.mkdir()
+        (extra / SETTINGS_FILE).write_text(text, encoding="utf-8")
+        aside.chmod(0o755)
+        return _rename_to_next_version(aside, folder)
+    finally:
+        for model in models.values():
+            set_cudnn(model, "auto")
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _rename_to_next_version(aside: Path, folder: Path) -> Path:
+    """Give a finished export the next number that no other process has taken."""
+    while True:
+        numbers = [int(path.name) for path in folder.iterdir() if path.name.isdigit()]
+        version = folder / str(max(numbers, default=0) + 1)
+        try:
+            os.rename(aside, version)
+        except OSError:
+            if not version.exists():
+                raise
+        else:
+            return version

@@ -1,0 +1,88 @@
+"""Using an exported model on files: no Keras, only TensorFlow and the decoders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from keras_jtav.data.decode import decode_audio, decode_image, encode_png, encode_wav
+from keras_jtav.data.post import Post, Rejection
+
+BATCH_SIZE = 16
+
+
+class Predictor:
+    """An exported model and its settings.
+
+    Args:
+        folder: A numbered version, such as ``exported_models/sentiment/1``.
+
+    Raises:
+        FileNotFoundError: The folder holds no SavedModel.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        if not (Path(folder) / "saved_model.pb").exists():
+            raise FileNotFoundError(
+                f"{folder} holds no SavedModel. Give the numbered folder that training "
+                "wrote, such as exported_models/sentiment/1."
+            )
+        self._model = tf.saved_model.load(str(folder))
+        settings = self.call("settings")["settings"].item()
+        self.settings: dict = json.loads(settings)
+
+    @property
+    def task(self) -> str:
+        """``sentiment`` or ``retrieval``."""
+        return self.settings["task"]
+
+    def call(self, endpoint: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Call an endpoint with arrays; return arrays."""
+        tensors = {name: tf.constant(array) for name, array in inputs.items()}
+        answer = self._model.signatures[endpoint](**tensors)
+        return {name: tensor.numpy() for name, tensor in answer.items()}
+
+    def call_on_posts(
+        self, endpoint: str, posts: Sequence[Post], parts: Sequence[str]
+    ) -> tuple[dict[str, np.ndarray], list[Rejection]]:
+        """Call an endpoint with the media of posts, a few at a time.
+
+        A file that cannot be decoded counts as missing and is reported.
+
+        Args:
+            endpoint: Its name.
+            posts: At least one post.
+            parts: Inputs of the endpoint among image, audio, lyrics and caption.
+
+        Returns:
+            The rows of all posts, and the files that could not be used.
+        """
+        answers, faults = [], []
+        for start in range(0, len(posts), BATCH_SIZE):
+            batch = posts[start : start + BATCH_SIZE]
+            inputs = {
+                part: np.array([_encoded(post, part, faults) for post in batch], object)
+                for part in parts
+            }
+            answers.append(self.call(endpoint, **inputs))
+        return {n: np.concatenate([a[n] for a in answers]) for n in answers[0]}, faults
+
+
+def _encoded(post: Post, part: str, faults: list[Rejection]) -> bytes:
+    """Return one medium or text as an endpoint takes it; empty where it is missing."""
+    if part in ("lyrics", "caption"):
+        return post.texts.get(part, "").encode()
+    path = getattr(post, part)
+    if path is None:
+        return b""
+    try:
+        if part == "image":
+            return encode_png(decode_image(path))
+        return encode_wav(decode_audio(path))
+    except (OSError, ValueError) as error:
+        faults.append(Rejection(f"post {post.id}", str(path), str(error)))
+        return b""

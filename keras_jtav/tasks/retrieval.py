@@ -1,0 +1,245 @@
+"""Retrieval (Sec. 4.2): an image, with or without a caption, finds its song.
+
+A query is an image and a caption, a candidate is a song's audio and lyrics. Each side
+is encoded once per item (``encode_query``, ``encode_song``); only what the paper
+defines on pairs, the caption's gate on the lyrics and the fusion, runs per pair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import keras
+from keras import KerasTensor, layers, ops
+
+from keras_jtav.features.spec import FeatureSpec
+from keras_jtav.layers import (
+    AbsentVectors,
+    InBatchContrastive,
+    OverSegments,
+    ScaledUnitNorm,
+    mean_of_words,
+)
+from keras_jtav.tasks.inputs import (
+    feature_input,
+    feature_shapes,
+    has_audio,
+    has_words,
+)
+
+QUERY_FEATURES = {"text": ("supporting_words",), "image": ("image", "image_mask")}
+SONG_FEATURES = {"text": ("words",), "audio": ("spectrogram", "segment_mask")}
+
+
+def build_retrieval(
+    encoders: Mapping[str, keras.Model],
+    fuse: Callable[[dict[str, int]], keras.Model],
+    head: Callable[[int], keras.Model],
+    spec: FeatureSpec,
+    *,
+    candidates: int = 2,
+    tower_units: int = 0,
+    contrastive_weight: float = 0.0,
+    modality_dropout: float = 0.0,
+    seed: int = 0,
+) -> dict[str, keras.Model]:
+    """Assemble JTAV for retrieval.
+
+    Args:
+        encoders: Encoder of each modality in use: image, and text or audio or both.
+        fuse: From ``{modality: dim}`` to a fusion model.
+        head: From the size of ``u`` to a model with one logit.
+        spec: Sizes of the features.
+        candidates: Songs per query in training: the true one first, then false ones.
+        tower_units: Size of the vectors of query and song whose dot product is added
+            to the logit; 0 for the paper's model.
+        contrastive_weight: Weight of the towers' in-batch loss.
+        modality_dropout: Share of rows in which a present modality is hidden.
+        seed: Of the modality dropout.
+
+    Returns:
+        ``encode_query`` and ``encode_song``: features to a dict of encodings;
+        ``encode_text``: lyrics and captions to ``t``; ``score``: encodings of queries
+        and songs, row by row, to logits ``(batch,)``; ``train``: features of queries
+        ``(batch, ...)`` and of their candidates ``(batch, candidates, ...)`` to logits
+        ``(batch, candidates)``.
+
+    Raises:
+        ValueError: Modalities that leave one side of the pair empty.
+    """
+    if "image" not in encoders or len(encoders) < 2:
+        raise ValueError(
+            "Retrieval needs `modalities` with image and at least one of text and "
+            f"audio; received {list(encoders)}."
+        )
+    dropout = {"rate": modality_dropout, "seed": seed}
+    towers = {"units": tower_units, **dropout} if tower_units else {}
+    query = _encode_query(encoders, spec, towers)
+    song = _encode_song(encoders, spec, towers)
+    models = {"encode_query": query, "encode_song": song}
+    if "text" in encoders:
+        models["encode_text"] = encoders["text"]
+    models["score"] = _score(models, encoders, fuse, head, dropout)
+    models["train"] = _train(models, spec, candidates, contrastive_weight)
+    return models
+
+
+def _inputs(
+    features: Mapping[str, tuple[str, ...]],
+    encoders: Mapping[str, keras.Model],
+    spec: FeatureSpec,
+) -> dict[str, KerasTensor]:
+    names = [n for modality in encoders for n in features.get(modality, ())]
+    return {name: feature_input(name, spec) for name in names}
+
+
+def _encode_query(
+    encoders: Mapping[str, keras.Model], spec: FeatureSpec, towers: Mapping
+) -> keras.Model:
+    """Build: image and caption -> ``v``, its mask, the caption's ids, the tower."""
+    inputs = _inputs(QUERY_FEATURES, encoders, spec)
+    image_vector = encoders["image"](inputs["image"])
+    outputs = {
+        "image_vector": image_vector,
+        "image_present": _passed_on(inputs["image_mask"]),
+    }
+    vectors, masks = [image_vector], [inputs["image_mask"]]
+    if "text" in encoders:
+        caption = inputs["supporting_words"]
+        outputs["supporting_words"] = _passed_on(caption)
+        table = encoders["text"].get_layer("word_vectors")
+        vectors.append(mean_of_words(table, caption))
+        masks.append(has_words(caption))
+    if towers:
+        outputs["query_tower"] = _tower(vectors, masks, "query", scale=True, **towers)
+    return keras.Model(inputs, outputs, name="encode_query")
+
+
+def _encode_song(
+    encoders: Mapping[str, keras.Model], spec: FeatureSpec, towers: Mapping
+) -> keras.Model:
+    """Build: audio and lyrics -> ``a``, its mask, the lyrics' ids, the tower."""
+    inputs = _inputs(SONG_FEATURES, encoders, spec)
+    outputs, vectors, masks = {}, [], []
+    if "audio" in encoders:
+        segment_mask = inputs["segment_mask"]
+        pool = OverSegments(encoders["audio"], name="over_segments")
+        audio_vector = pool(inputs["spectrogram"], segment_mask)
+        audio_present = has_audio(segment_mask)
+        outputs |= {"audio_vector": audio_vector, "audio_present": audio_present}
+        vectors.append(audio_vector)
+        masks.append(audio_present)
+    if "text" in encoders:
+        lyrics = inputs["words"]
+        outputs["words"] = _passed_on(lyrics)
+        if towers:
+            no_caption = ops.zeros_like(lyrics[:, : spec.supporting_words])
+            features = {"words": lyrics, "supporting_words": no_caption}
+            vectors.append(encoders["text"](features))
+            masks.append(has_words(lyrics))
+    if towers:
+        outputs["song_tower"] = _tower(vectors, masks, "song", **towers)
+    return keras.Model(inputs, outputs, name="encode_song")
+
+
+def _passed_on(tensor: KerasTensor) -> KerasTensor:
+    """Return an input as an output: a model inside a model needs a layer between."""
+    return layers.Identity()(tensor)
+
+
+def _tower(
+    vectors: list[KerasTensor],
+    masks: list[KerasTensor],
+    side: str,
+    *,
+    units: int,
+    rate: float,
+    seed: int,
+    scale: bool = False,
+) -> KerasTensor:
+    """Return one vector for one side of a pair, ``(batch, units)``."""
+    present = AbsentVectors(rate, seed=seed, name=f"{side}_absent")(vectors, masks)
+    joint = layers.Concatenate(name=f"{side}_joint")([*present])
+    tower = layers.Dense(units, name=f"{side}_projection")(joint)
+    return ScaledUnitNorm(learn_scale=scale, name=f"{side}_tower")(tower)
+
+
+def _score(
+    models: Mapping[str, keras.Model],
+    encoders: Mapping[str, keras.Model],
+    fuse: Callable[[dict[str, int]], keras.Model],
+    head: Callable[[int], keras.Model],
+    dropout: Mapping,
+) -> keras.Model:
+    """Build: encodings of a query and a song, and their ``t`` -> logit."""
+    encodings = models["encode_query"].output | models["encode_song"].output
+    names = [n for n in encodings if n not in ("words", "supporting_words")]
+    inputs = {
+        name: keras.Input(
+            encodings[name].shape[1:], name=name, dtype=encodings[name].dtype
+        )
+        for name in names
+    }
+    if "text" in encoders:
+        text_dim = encoders["text"].output.shape[-1]
+        inputs["text_vector"] = keras.Input((text_dim,), name="text_vector")
+        inputs["text_present"] = keras.Input((), name="text_present", dtype="bool")
+    vectors = [inputs[f"{modality}_vector"] for modality in encoders]
+    masks = [inputs[f"{modality}_present"] for modality in encoders]
+    present = AbsentVectors(**dropout, name="absent")(vectors, masks)
+    by_modality = dict(zip(encoders, present, strict=True))
+    dims = {modality: vector.shape[-1] for modality, vector in by_modality.items()}
+    unified = fuse(dims)(by_modality)
+    logit = head(unified.shape[-1])(unified)
+    if "query_tower" in inputs:
+        logit = logit + ops.sum(inputs["query_tower"] * inputs["song_tower"], axis=-1)
+    return keras.Model(inputs, logit, name="score")
+
+
+def _train(
+    models: Mapping[str, keras.Model],
+    spec: FeatureSpec,
+    candidates: int,
+    contrastive_weight: float,
+) -> keras.Model:
+    """Build: queries with their true and false songs -> logits."""
+    shapes = feature_shapes(spec)
+    query_inputs = {
+        tensor.name: feature_input(tensor.name, spec)
+        for tensor in models["encode_query"].inputs
+    }
+    song_inputs = {}
+    for tensor in models["encode_song"].inputs:
+        shape, dtype = shapes[tensor.name]
+        # Training draws one segment of every recording.
+        shape = tuple(1 if size is None else size for size in shape)
+        song_inputs[tensor.name] = keras.Input(
+            (candidates, *shape), name=tensor.name, dtype=dtype
+        )
+    inputs = query_inputs | song_inputs
+    query = models["encode_query"](query_inputs)
+    song = models["encode_song"](
+        {name: _merge_candidates(tensor) for name, tensor in song_inputs.items()}
+    )
+    if contrastive_weight and "query_tower" in query:
+        song_group = keras.Input((candidates,), name="song_group", dtype="int32")
+        inputs["song_group"] = song_group
+        units = query["query_tower"].shape[-1]
+        song_towers = ops.reshape(song["song_tower"], (-1, candidates, units))
+        towers = InBatchContrastive(contrastive_weight, name="in_batch_contrastive")(
+            query["query_tower"], song_towers, song_group
+        )
+        query = {**query, "query_tower": towers}
+    query = {n: ops.repeat(tensor, candidates, axis=0) for n, tensor in query.items()}
+    pairs = {**query, **song}
+    if "words" in pairs:
+        words, caption = pairs.pop("words"), pairs.pop("supporting_words")
+        text = models["encode_text"]({"words": words, "supporting_words": caption})
+        pairs |= {"text_vector": text, "text_present": has_words(words)}
+    logits = ops.reshape(models["score"](pairs), (-1, candidates))
+    return keras.Model(inputs, logits, name="retrieval")
+
+
+def _merge_candidates(tensor: KerasTensor) -> KerasTensor:
+    """Return ``(batch, candidates, ...)`` as ``(batch * candidates, ...)``."""
+    return ops.reshape(tensor, (-1, *tensor.shape[2:]))

@@ -1,0 +1,196 @@
+"""Training: Keras ``fit`` with early stopping, and a state on disk after every epoch.
+
+What an epoch draws depends on the seed and the epoch alone (``data/pairs.py``), and the
+state holds weights, optimizer and random generators, so a run that was killed at any
+moment goes on from its last complete epoch as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from keras_jtav.config import TrainOptions
+from keras_jtav.data.pairs import BatchPlan
+from keras_jtav.data.pipeline import PostFeatures
+from keras_jtav.encoders.image_encoder import frozen_backbone
+
+FINE_TUNE_RATE = 0.1
+
+
+@dataclass(frozen=True)
+class Validation:
+    """How an epoch is judged.
+
+    Args:
+        measure: Returns metrics of the model as it is, on the validation split.
+        monitor: The metric that decides.
+        higher_is_better: Its direction.
+    """
+
+    measure: Callable[[], Mapping[str, float]]
+    monitor: str
+    higher_is_better: bool
+
+    def is_better(self, value: float, best: float | None) -> bool:
+        """Return whether ``value`` beats ``best``; anything beats ``None``."""
+        if best is None:
+            return True
+        return value > best if self.higher_is_better else value < best
+
+
+def train(
+    model: keras.Model,
+    options: TrainOptions,
+    features: PostFeatures,
+    plan: BatchPlan,
+    validation: Validation,
+    folder: Path,
+    callbacks: Callable[[str, int], list[keras.callbacks.Callback]],
+) -> list[dict[str, float]]:
+    """Train a model to its best validation epoch, going on from ``folder``'s state.
+
+    Args:
+        model: Features to logits.
+        options: How to train.
+        features: Features of the training posts.
+        plan: The batches of every epoch.
+        validation: How an epoch is judged.
+        folder: Where checkpoints and TensorBoard logs are kept.
+        callbacks: Returns further callbacks, given a phase and its number of epochs.
+
+    Returns:
+        Metrics of every epoch of every phase. The model holds the best weights.
+    """
+    backbone = frozen_backbone(model)
+    phases = {"train": (options.epochs, options.learning_rate)}
+    if options.fine_tune_epochs and backbone is not None:
+        rate = options.learning_rate * FINE_TUNE_RATE
+        phases["fine_tune"] = (options.fine_tune_epochs, rate)
+    history: list[dict[str, float]] = []
+    for phase, (epochs, learning_rate) in phases.items():
+        if phase == "fine_tune":
+            backbone.trainable = True
+        model.compile(
+            optimizer=keras.optimizers.Adam(learning_rate),
+            loss=keras.losses.BinaryCrossentropy(from_logits=True),
+            jit_compile=False,
+        )
+        state = TrainingState(folder / "checkpoints" / phase, validation, options)
+        first_epoch = state.restore(model)
+        if not state.finished and first_epoch < epochs:
+            names = [tensor.name for tensor in model.inputs]
+            model.fit(
+                features.training(plan, names, first_epoch),
+                epochs=epochs,
+                initial_epoch=first_epoch,
+                steps_per_epoch=plan.steps_per_epoch,
+                shuffle=False,
+                verbose=0,
+                callbacks=[
+                    state,
+                    keras.callbacks.TensorBoard(str(folder / "tensorboard" / phase)),
+                    *callbacks(phase, epochs),
+                ],
+            )
+        state.load_best(model)
+        history += [{"phase": phase, **epoch} for epoch in state.history]
+    return history
+
+
+class TrainingState(keras.callbacks.Callback):
+    """Judges every epoch, stops when none is better, and keeps the state on disk.
+
+    Weights go into a file of their own; ``state.json``, renamed into place after it,
+    says which files count. A kill between the two leaves the previous epoch's state.
+
+    Args:
+        folder: Where the state is kept.
+        validation: How an epoch is judged.
+        options: Patience.
+    """
+
+    def __init__(
+        self, folder: Path, validation: Validation, options: TrainOptions
+    ) -> None:
+        super().__init__()
+        self.folder = folder
+        self.history: list[dict[str, float]] = []
+        self.finished = False
+        self._validation = validation
+        self._patience = options.patience
+        self._best_epoch: int | None = None
+
+    def restore(self, model: keras.Model) -> int:
+        """Load the state, if there is one; return the epoch to go on with."""
+        path = self.folder / "state.json"
+        if not path.exists():
+            return 0
+        state = json.loads(path.read_text(encoding="utf-8"))
+        self.history = state["history"]
+        self.finished = state["finished"]
+        self._best_epoch = state["best_epoch"]
+        if not self.finished:
+            model.optimizer.build(model.trainable_variables)
+            model.load_weights(self._weights(len(self.history) - 1))
+        return len(self.history)
+
+    def load_best(self, model: keras.Model) -> None:
+        """Give the model the weights of its best epoch."""
+        model.optimizer.build(model.trainable_variables)
+        model.load_weights(self._weights(self._best_epoch))
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Measure, decide, save."""
+        measured = dict(self._validation.measure())
+        monitor = self._validation.monitor
+        best = None
+        if self._best_epoch is not None:
+            best = self.history[self._best_epoch][f"val_{monitor}"]
+        if self._validation.is_better(measured[monitor], best):
+            self._best_epoch = epoch
+        named = {f"val_{name}": float(value) for name, value in measured.items()}
+        logs = {} if logs is None else logs
+        logs.update(named)
+        self.history.append({"loss": float(logs["loss"]), **named})
+        if epoch - self._best_epoch >= self._patience:
+            self.model.stop_training = True
+        self._save(epoch)
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Mark the phase as complete."""
+        self.finished = True
+        self._write_state()
+
+    def _save(self, epoch: int) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.model.save_weights(self._weights(epoch))
+        self._write_state()
+        kept = {self._weights(epoch), self._weights(self._best_epoch)}
+        for path in set(self.folder.glob("*.weights.h5")) - kept:
+            path.unlink()
+
+    def _write_state(self) -> None:
+        state = {
+            "best_epoch": self._best_epoch,
+            "finished": self.finished,
+            "history": self.history,
+        }
+        aside = self.folder / "state.json.new"
+        aside.write_text(json.dumps(state, indent=1), encoding="utf-8")
+        os.replace(aside, self.folder / "state.json")
+
+    def _weights(self, epoch: int) -> Path:
+        return self.folder / f"epoch-{epoch:04d}.weights.h5"
+
+
+def seed_everything(seed: int) -> None:
+    """Make every draw of Python, NumPy, Keras and TensorFlow follow from ``seed``."""
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()

@@ -1,0 +1,56 @@
+import os
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+
+import pytest
+
+from keras_jtav.data.home import home_folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _home(tmp_path_factory):
+    """A home of the tests' own; only fetched weights are shared with the user's."""
+    weights = home_folder() / "weights"
+    home = tmp_path_factory.mktemp("home")
+    if weights.is_dir():
+        (home / "weights").symlink_to(weights)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KERAS_JTAV_HOME", str(home))
+        yield
+
+
+TINY = (
+    "dataset.songs=40",
+    "dataset.missing=0.1",
+    "features.words=20",
+    "features.embedding_dim=16",
+    "features.clip_seconds=2.0",
+    "features.image_size=32",
+    "text.units=6",
+    "text.attention_units=6",
+    "audio.filters=[4,4]",
+    "audio.units=6",
+    "audio.dim=8",
+    "image.dim=12",
+    "fusion.attention_units=6",
+    "fusion.units=10",
+    "train.epochs=2",
+    "data.fractions=0.6,0.2,0.2",
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_settings():
+    """Overrides of the small preset that train within seconds."""
+    return TINY
+
+
+@pytest.fixture(scope="session", params=["sentiment", "retrieval"])
+def finished_run(request, tmp_path_factory):
+    """A whole run of each task: its config, and what it left behind."""
+    from keras_jtav.experiments import preset_config
+    from keras_jtav.run import run
+
+    config = preset_config(request.param, "small").override(TINY)
+    folder = tmp_path_factory.mktemp(request.param)
+    return config, run(config, folder / "runs", folder / "exported_models")

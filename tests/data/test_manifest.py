@@ -1,0 +1,237 @@
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow
+import pytest
+from pyarrow import parquet
+
+from keras_jtav.data.manifest import read_manifest, write_manifest, write_rejections
+from keras_jtav.data.post import Post, Rejection
+from keras_jtav.data.tables import read_table
+
+
+def write(folder, text, name="posts.csv"):
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def labelled(folder, labels):
+    rows = "".join(f"la,{label}\n" for label in labels)
+    return write(folder, "caption,label\n" + rows)
+
+
+def test_reads_every_column_and_ignores_others(tmp_path):
+    (tmp_path / "media").mkdir()
+    for name in ("a.png", "a.wav"):
+        (tmp_path / "media" / name).touch()
+    path = write(
+        tmp_path,
+        "id,image,audio,lyrics,caption,label,song,split,group,likes\n"
+        'p1,media/a.png,media/a.wav," la, la ",NA,1,s1,Train,g1,17\n',
+    )
+    table = read_manifest(path)
+    assert table.posts == [
+        Post(
+            "p1",
+            {"lyrics": "la, la", "caption": "NA"},
+            audio=tmp_path / "media" / "a.wav",
+            image=tmp_path / "media" / "a.png",
+            label=1,
+            song="s1",
+            split="train",
+            group="g1",
+        )
+    ]
+    assert table.rejections == []
+
+
+def test_rows_without_an_id_column_are_counted(tmp_path):
+    table = read_manifest(write(tmp_path, "caption\nla\n,\nli\n"))
+    assert [post.id for post in table.posts] == ["row-1", "row-3"]
+    assert table.rejections[0].row == "row 2 (row-2)"
+
+
+def test_absolute_and_outside_paths_are_read(tmp_path):
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "out.png").touch()
+    path = write(tmp_path / "inside", f"image\n{tmp_path}/out.png\n../out.png\n")
+    posts = read_manifest(path).posts
+    assert [os.path.samefile(p.image, tmp_path / "out.png") for p in posts] == [
+        True
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    ("row", "reason", "file"),
+    [
+        ("p2,gone.png,la,,", "file not found", "gone.png"),
+        ("p2,.,la,,", "file not found", ""),
+        (f"p2,{'x' * 5000},la,,", "file not found", "xxx"),
+        ("p1,,la,,", "duplicate id, taken by row 1", ""),
+        (",,la,,", "A post needs an `id`", ""),
+        ("p2,,,,", "has no text, no audio and no image", ""),
+        ("p2,,la,dev,", "`split` must be train, validation, test or empty", ""),
+        ("p2,,la,,,li", "1 cells more than the header", ""),
+    ],
+)
+def test_bad_rows_are_rejected_and_the_others_kept(tmp_path, row, reason, file):
+    path = write(tmp_path, f"id,image,caption,split,label\np1,,la,,\n{row}\np3,,la,,\n")
+    table = read_manifest(path)
+    assert [post.id for post in table.posts] == ["p1", "p3"]
+    (rejection,) = table.rejections
+    assert rejection.row.startswith("row 2")
+    assert reason in rejection.reason
+    assert file in rejection.file
+    assert bool(rejection.file) == reason.startswith("file")
+
+
+def test_cells_that_are_no_text_are_rejected(tmp_path):
+    rows = [
+        {"id": 1, "caption": "la", "label": True},
+        {"id": 2.0, "caption": "la", "label": None},
+        {"id": 3, "caption": ["la"]},
+        {"id": 4, "caption": "la", "label": {"mood": 1}},
+        {"id": 5, "caption": "\ud800"},
+    ]
+    lines = "\n".join(json.dumps(row) for row in rows)
+    table = read_manifest(write(tmp_path, lines, "posts.jsonl"))
+    assert [(post.id, post.label) for post in table.posts] == [("1", 1), ("2", None)]
+    reasons = [rejection.reason for rejection in table.rejections]
+    assert "`caption` holds a list: give text" in reasons[0]
+    assert "`label` holds a dict" in reasons[1]
+    assert "half a character" in reasons[2]
+
+
+def test_parquet_numbers(tmp_path):
+    columns = {"id": [1, 2], "caption": ["la", "li"], "label": [0.0, None]}
+    parquet.write_table(pyarrow.table(columns), tmp_path / "posts.parquet")
+    posts = read_manifest(tmp_path / "posts.parquet").posts
+    assert [(post.id, post.label) for post in posts] == [("1", 0), ("2", None)]
+
+
+@pytest.mark.parametrize(
+    ("words", "labels", "names"),
+    [
+        ("0 1", [0, 1], ("negative", "positive")),
+        ("Positive NEGATIVE", [1, 0], ("negative", "positive")),
+        ("pos neg pos", [1, 0, 1], ("negative", "positive")),
+        ("True FALSE", [1, 0], ("negative", "positive")),
+        ("1 1", [1, 1], ("negative", "positive")),
+        ("sad glad sad", [1, 0, 1], ("glad", "sad")),
+        ("sad sad", [1, 1], ("not sad", "sad")),
+        ("mad mad", [0, 0], ("mad", "not mad")),
+    ],
+)
+def test_labels(tmp_path, words, labels, names):
+    table = read_manifest(labelled(tmp_path, words.split()))
+    assert [post.label for post in table.posts] == labels
+    assert table.class_names == names
+
+
+def test_empty_labels_are_unknown(tmp_path):
+    table = read_manifest(labelled(tmp_path, ["", "sad", " ", "glad"]))
+    assert [post.label for post in table.posts] == [None, 1, None, 0]
+
+
+@pytest.mark.parametrize("pair", [("0", "1"), ("glad", "sad")])
+def test_a_few_slips_among_labels_are_rejected(tmp_path, pair):
+    table = read_manifest(labelled(tmp_path, [*pair * 10, "maybe"]))
+    assert len(table.posts) == 20
+    assert "the label 'maybe' is neither" in table.rejections[0].reason
+
+
+def test_more_than_two_labels_are_refused_with_counts(tmp_path):
+    path = labelled(tmp_path, "abbcccddddefghij")
+    with pytest.raises(
+        ValueError,
+        match=r"has 10 values, expected two classes: 'd' \(4\), 'c' \(3\), 'b' \(2\), "
+        r"'a' \(1\), 'e' \(1\), 'f' \(1\), 'g' \(1\), 'h' \(1\) and more. Keep two",
+    ):
+        read_manifest(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "id,pictures,captions\n1,2,3\n",
+            "found id, pictures, captions. Known columns: id, image, audio.*"
+            "'captions' is ignored: did you mean 'caption'",
+        ),
+        ("id;image;caption\n1;2;3\n", "Separate the columns with commas"),
+        ("", "found none"),
+        ("id,caption\n", "has no rows. Add one row per post"),
+    ],
+)
+def test_read_refuses(tmp_path, text, message):
+    with pytest.raises(ValueError, match=message):
+        read_manifest(write(tmp_path, text))
+
+
+def test_read_refuses_an_unknown_way_with_missing_files(tmp_path):
+    with pytest.raises(ValueError, match="one of reject, keep; received 'drop'"):
+        read_manifest(tmp_path / "posts.csv", missing_files="drop")
+
+
+def test_a_column_that_looks_like_a_known_one_is_named(tmp_path, caplog):
+    read_manifest(write(tmp_path, "caption,Image\nla,a.png\n"))
+    assert "column 'Image' is ignored: did you mean 'image'?" in caplog.text
+
+
+def test_missing_files_can_be_kept(tmp_path):
+    path = write(tmp_path, "image\ngone.png\n")
+    (post,) = read_manifest(path, missing_files="keep").posts
+    assert post.image == tmp_path / "gone.png"
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize("names", [("negative", "positive"), ("glad", "sad")])
+def test_round_trip(tmp_path, suffix, names, monkeypatch):
+    (tmp_path / "table").mkdir()
+    for name in ("table/a.png", "b.wav"):
+        (tmp_path / name).touch()
+    posts = [
+        Post(
+            "p1", {"caption": 'one "two",\nthree'}, image=tmp_path / "table" / "a.png"
+        ),
+        Post("p2", {"lyrics": "NA"}, audio=tmp_path / "b.wav", label=0, group="g"),
+        Post("p3", {"lyrics": "嬉しい"}, label=1, song="s", split="test"),
+    ]
+    path = tmp_path / "table" / f"posts{suffix}"
+    write_manifest(posts, path, names)
+    table = read_manifest(path)
+    assert table.posts == posts
+    assert table.class_names == names
+    columns, rows = read_table(path)
+    assert columns == [
+        "id", "image", "audio", "lyrics", "caption", "label", "song", "split", "group"
+    ]  # fmt: skip
+    assert rows[0]["image"] == "a.png"
+    monkeypatch.chdir(tmp_path)
+    posts[0] = replace(posts[0], image=Path("table", "a.png"))
+    write_manifest(posts, Path("table", f"again{suffix}"), names)
+    assert read_table(Path("table", f"again{suffix}")) == (columns, rows)
+
+
+def test_columns_that_no_post_fills_are_left_out(tmp_path):
+    write_manifest([Post("p1", {"caption": "la"})], tmp_path / "posts.csv")
+    assert (tmp_path / "posts.csv").read_text() == "id,caption\np1,la\n"
+
+
+def test_write_refuses(tmp_path):
+    with pytest.raises(ValueError, match=r"read back the other way round\. Swap them"):
+        write_manifest([], tmp_path / "posts.csv", ("pos", "neg"))
+    with pytest.raises(ValueError, match="There are no posts to write to"):
+        write_manifest([], tmp_path / "posts.csv")
+
+
+def test_rejections_are_a_table(tmp_path):
+    write_rejections(
+        [Rejection("row 3 (p3)", "a.png", "cut, short")], tmp_path / "bad.csv"
+    )
+    assert read_table(tmp_path / "bad.csv")[1] == [
+        {"row": "row 3 (p3)", "file": "a.png", "reason": "cut, short"}
+    ]

@@ -1,0 +1,70 @@
+import inspect
+
+import keras
+import numpy as np
+import pytest
+
+from keras_jtav.config import MODALITIES, Component, check_kwargs
+from keras_jtav.encoders import ENCODERS
+
+NAMES = {
+    "text": ["att_bigru", "bigru"],
+    "audio": ["dcrnn"],
+    "image": ["densenet121", "resnet101", "small_cnn", "squeezenet", "vgg19"],
+}
+LIGHT = [("text", "att_bigru"), ("text", "bigru"), ("audio", "dcrnn")]
+
+
+def test_every_modality_has_its_encoders():
+    assert {key: sorted(entries) for key, entries in ENCODERS.items()} == NAMES
+    assert set(ENCODERS) == set(MODALITIES)
+
+
+@pytest.mark.parametrize(
+    ("modality", "name"), [(m, n) for m, names in NAMES.items() for n in names]
+)
+def test_every_argument_has_a_default_that_a_config_can_replace(modality, name):
+    build = ENCODERS[modality][name]
+    first, *rest = inspect.signature(build).parameters.values()
+    assert first.name == "spec"
+    for parameter in rest:
+        assert parameter.kind is parameter.KEYWORD_ONLY
+        assert parameter.default is not parameter.empty
+        component = Component(name, {parameter.name: parameter.default})
+        check_kwargs(modality, component, build, given=("spec",))
+
+
+@pytest.mark.parametrize("name", NAMES["image"])
+def test_image_encoders_share_their_arguments(name):
+    assert set(inspect.signature(ENCODERS["image"][name]).parameters) == {
+        "spec",
+        "weights",
+        "trainable",
+        "dim",
+        "dropout",
+        "augment",
+    }
+    with pytest.raises(ValueError, match=r"Unknown key `image\.depth`.*weights"):
+        check_kwargs(
+            "image",
+            Component(name, {"depth": 1}),
+            ENCODERS["image"][name],
+            given=("spec",),
+        )
+
+
+@pytest.mark.parametrize(("modality", "name"), [*LIGHT, ("image", "small_cnn")])
+def test_every_encoder_gives_one_vector(modality, name, make_spec):
+    spec = make_spec(frames=64, bins=48)
+    model = ENCODERS[modality][name](spec)
+    inputs = {
+        "words": np.ones((2, 4, 1), "int32"),
+        "supporting_words": np.ones((2, 2, 1), "int32"),
+    }
+    if modality == "audio":
+        inputs = np.zeros((2, 64, 48), "float32")
+    elif modality == "image":
+        inputs = np.zeros((2, 32, 32, 3), "uint8")
+    output = model(inputs)
+    assert isinstance(model, keras.Model)
+    assert output.shape == (2, model.output_shape[-1])

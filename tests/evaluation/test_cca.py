@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from keras_jtav.evaluation.cca import RegularizedCCA
+
+
+def views(num_items, noise, seed=0):
+    """Return two views of one hidden variable, (items, 12) and (items, 9)."""
+    random = np.random.default_rng(seed)
+    hidden = random.normal(size=(num_items, 5))
+    maps = np.random.default_rng(9).normal(size=(5, 21))
+    both = hidden @ maps + noise * random.normal(size=(num_items, 21))
+    return both[:, :12], both[:, 12:]
+
+
+def share_found(scores):
+    return np.mean(scores.argmax(axis=1) == np.arange(len(scores)))
+
+
+def test_views_of_one_hidden_variable_find_each_other_in_unseen_items():
+    model = RegularizedCCA(*views(300, noise=0.3))
+    assert share_found(model.score(*views(50, noise=0.3, seed=1), ridge=0.01)) > 0.9
+
+
+def test_views_that_share_nothing_are_at_chance():
+    first, _ = views(300, noise=0.3)
+    _, second = views(300, noise=0.3, seed=5)
+    unseen = views(50, noise=0.3, seed=1)
+    assert share_found(RegularizedCCA(first, second).score(*unseen, ridge=1)) < 0.15
+
+
+def test_one_dimension_each_is_the_sign_of_the_product():
+    first = np.array([[-1.0], [0.0], [1.0]])
+    model = RegularizedCCA(first, -2 * first)
+    # the correlation is -1: positive on one side goes with negative on the other
+    scores = model.score(np.array([[3.0]]), np.array([[0.2], [-7.0]]), ridge=1)
+    assert scores == pytest.approx(np.array([[-1.0, 1.0]]))
+
+
+def test_scale_and_offset_of_a_view_do_not_matter():
+    first, second = views(80, noise=1)
+    expected = RegularizedCCA(first, second).score(first, second, ridge=0.5)
+    other = 3 * first + 100
+    scores = RegularizedCCA(other, second).score(other, second, ridge=0.5)
+    assert scores == pytest.approx(expected, abs=1e-6)
+
+
+def test_constant_views_and_many_columns_give_finite_scores():
+    random = np.random.default_rng(0)
+    wide, constant = random.normal(size=(10, 40)), np.ones((10, 3))
+    for first, second in ((wide, wide), (wide, constant), (constant, constant)):
+        scores = RegularizedCCA(first, second, max_axes=7).score(first, second, 1)
+        assert np.isfinite(scores).all()
+        assert np.abs(scores).max() <= 1 + 1e-9

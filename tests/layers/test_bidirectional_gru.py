@@ -1,0 +1,30 @@
+import keras
+import numpy as np
+
+from keras_jtav.layers import OverSegments, bidirectional_gru, set_cudnn
+
+
+def test_last_forward_and_first_backward_state(rng):
+    x = rng.normal(size=(2, 5, 3)).astype("float32")
+    whole = bidirectional_gru(4, return_sequences=True)
+    last = bidirectional_gru(4, return_sequences=False)
+    whole.build(x.shape)
+    last.build(x.shape)
+    last.set_weights(whole.get_weights())
+    states = np.asarray(whole(x))
+    expected = np.concatenate([states[:, -1, :4], states[:, 0, 4:]], axis=-1)
+    np.testing.assert_allclose(last(x), expected, atol=1e-6)
+
+
+def test_the_kernel_is_chosen_in_every_nested_gru():
+    inner = keras.Sequential(
+        [keras.Input((5, 3)), bidirectional_gru(4, return_sequences=False)]
+    )
+    clips = keras.Input((None, 5, 3))
+    mask = keras.Input((None,), dtype="bool")
+    model = keras.Model([clips, mask], OverSegments(inner)(clips, mask))
+    rnn = inner.layers[0]
+    set_cudnn(model, False)
+    assert (rnn.forward_layer.use_cudnn, rnn.backward_layer.use_cudnn) == (False, False)
+    set_cudnn(model, "auto")
+    assert rnn.forward_layer.use_cudnn == rnn.backward_layer.use_cudnn == "auto"

@@ -1,0 +1,112 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_jtav.config import Config
+from keras_jtav.evaluation.pair_scores import pair_scores
+from keras_jtav.model import build_model
+
+CANDIDATES = 3
+
+
+@pytest.fixture(scope="module", params=[0, 4], ids=["paper", "towers"])
+def models(request, spec, small_settings):
+    settings = [
+        "task=retrieval",
+        *small_settings,
+        f"tower_units={request.param}",
+        f"train.negatives={CANDIDATES - 1}",
+    ]
+    return build_model(Config().override(settings), spec)
+
+
+def training_features(models, make_features, queries):
+    query = make_features(queries, seed=1)
+    song = make_features(queries * CANDIDATES, segments=1, seed=2)
+    names = {tensor.name for tensor in models["train"].inputs}
+    features = {n: query[n] for n in ("image", "image_mask", "supporting_words")}
+    for name in ("words", "spectrogram", "segment_mask"):
+        features[name] = song[name].reshape(queries, CANDIDATES, *song[name].shape[1:])
+    if "song_group" in names:
+        features["song_group"] = np.arange(queries * CANDIDATES, dtype="int32").reshape(
+            queries, CANDIDATES
+        )
+    return features
+
+
+def encode(model, features):
+    wanted = {tensor.name: features[tensor.name] for tensor in model.inputs}
+    return {n: np.array(t) for n, t in model(wanted).items()}
+
+
+def test_training_scores_are_those_of_encoded_items(models, make_features):
+    features = training_features(models, make_features, 2)
+    logits = np.asarray(models["train"](features))
+    assert logits.shape == (2, CANDIDATES)
+    songs = {
+        name: features[name].reshape(-1, *features[name].shape[2:])
+        for name in ("words", "spectrogram", "segment_mask")
+    }
+    scores = pair_scores(
+        models,
+        encode(models["encode_query"], features),
+        encode(models["encode_song"], songs),
+    )
+    for query in range(2):
+        own = scores[query, query * CANDIDATES :][:CANDIDATES]
+        np.testing.assert_allclose(own, logits[query], atol=1e-5)
+
+
+@pytest.mark.parametrize("block_pairs", [1, 4, 7, 1000])
+def test_blocks_do_not_change_scores(models, make_features, block_pairs):
+    queries = encode(models["encode_query"], make_features(5, seed=3))
+    queries["supporting_words"][[1, 4]] = queries["supporting_words"][0]
+    queries["supporting_words"][2] = 0
+    songs = encode(models["encode_song"], make_features(6, seed=4))
+    scores = pair_scores(models, queries, songs, block_pairs)
+    for query in range(5):
+        for song in range(6):
+            one = pair_scores(
+                models,
+                {n: a[[query]] for n, a in queries.items()},
+                {n: a[[song]] for n, a in songs.items()},
+            )
+            np.testing.assert_allclose(one[0, 0], scores[query, song], atol=1e-5)
+
+
+def test_one_step_of_training_runs(models, make_features):
+    model = models["train"]
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.01), loss, jit_compile=False)
+    labels = np.eye(CANDIDATES, dtype="float32")[[0, 0, 0, 0]]
+    features = training_features(models, make_features, 4)
+    before = model.get_weights()
+    model.fit(features, labels, verbose=0)
+    after = model.get_weights()
+    assert any((a != b).any() for a, b in zip(before, after, strict=True))
+
+
+def test_models_that_are_saved_load_and_answer_alike(models, make_features, tmp_path):
+    features = make_features(2)
+    for name in ("encode_query", "encode_song"):
+        models[name].save(tmp_path / "model.keras")
+        loaded = keras.saving.load_model(tmp_path / "model.keras")
+        expected = encode(models[name], features)
+        for key, array in encode(loaded, features).items():
+            np.testing.assert_allclose(array, expected[key], atol=1e-6)
+
+
+@pytest.mark.parametrize("modalities", ["audio,image", "text,image"])
+def test_two_modalities_are_enough(spec, small_settings, modalities):
+    settings = ["task=retrieval", *small_settings, f"modalities={modalities}"]
+    models = build_model(Config().override(settings), spec)
+    assert models["train"].output_shape == (None, 2)
+
+
+@pytest.mark.parametrize("modalities", ["image", "text,audio"])
+def test_a_pair_needs_both_sides(spec, small_settings, modalities):
+    settings = ["task=retrieval", *small_settings, f"modalities={modalities}"]
+    with pytest.raises(
+        ValueError, match="with image and at least one of text and audio"
+    ):
+        build_model(Config().override(settings), spec)

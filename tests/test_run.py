@@ -1,0 +1,78 @@
+import json
+import re
+
+import pytest
+from PIL import Image
+
+from keras_jtav.config import Config
+from keras_jtav.run import open_folder, run
+
+
+def test_a_run_leaves_what_it_promises(finished_run):
+    config, result = finished_run
+    assert Config.load(result.folder / "config.json") == config
+    assert (result.folder / "rejected.csv").exists()
+    assert list((result.folder / "tensorboard").rglob("events*"))
+    assert (result.exported / "saved_model.pb").exists()
+    pictures = list(result.folder.glob("*.png"))
+    assert len(pictures) >= 2
+    for picture in pictures:
+        with Image.open(picture) as image:
+            assert min(image.size) > 200
+
+
+def test_the_metrics_stand_beside_chance_and_baselines(finished_run):
+    config, result = finished_run
+    saved = json.loads((result.folder / "metrics.json").read_text())
+    assert saved["metrics"] == result.metrics
+    assert set(result.metrics) == {"strict", "paper"}
+    strict = result.metrics["strict"]
+    rows = {
+        "sentiment": {"majority class", "logistic text+audio+image", "JTAV"},
+        "retrieval": {"chance", "CCA", "shared letters", "JTAV"},
+    }
+    assert rows[config.task] <= set(strict)
+    if config.task == "sentiment":
+        assert strict["majority class"]["auc"] == 0.5
+    else:
+        songs = 2 * strict["chance"]["mean_rank"] - 1
+        assert strict["chance"]["R@5"] == pytest.approx(5 / songs)
+
+
+def test_the_history_has_every_epoch(finished_run):
+    config, result = finished_run
+    history = json.loads((result.folder / "metrics.json").read_text())["history"]
+    assert len(history) == config.train.epochs
+    assert all(epoch["loss"] > 0 for epoch in history)
+
+
+@pytest.mark.slow
+def test_the_same_config_gives_the_same_metrics(finished_run, tmp_path):
+    config, result = finished_run
+    again = run(config, tmp_path / "runs", tmp_path / "exported")
+    assert again.metrics == result.metrics
+
+
+def test_folders_are_numbered_and_resume_finds_the_last_of_its_config(tmp_path):
+    config = Config()
+    first = open_folder(config, tmp_path, resume=False)
+    other = open_folder(config.override(["train.seed=1"]), tmp_path, resume=False)
+    assert [first.name, other.name] == [
+        "sentiment-synthetic-001",
+        "sentiment-synthetic-002",
+    ]
+    assert open_folder(config, tmp_path, resume=True) == first
+    with pytest.raises(FileNotFoundError, match="no run of this config to resume"):
+        open_folder(config.override(["train.seed=2"]), tmp_path, resume=True)
+
+
+def test_too_many_bad_rows_stop_a_run_and_are_named(tmp_path):
+    lines = ["id,caption,label", *[f"p{n},la la,{n % 2}" for n in range(30)]]
+    lines += ["q1,,1", "q2,la,maybe-not"]
+    table = tmp_path / "posts.csv"
+    table.write_text("\n".join(lines).replace("maybe-not", "1") + "\nq2,la,1\n")
+    config = Config().override(["dataset=manifest", "modalities=text"])
+    config = config.override([f"dataset.path={table}", "data.max_rejected=0.01"])
+    message = re.compile(r"2 of 33 rows .* --max-rejected 0.01")
+    with pytest.raises(ValueError, match=message):
+        run(config, tmp_path / "runs", tmp_path / "exported")

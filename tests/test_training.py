@@ -1,0 +1,147 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_jtav.data.pairs import BatchPlan
+from keras_jtav.data.post import Post
+from keras_jtav.options import TrainOptions
+from keras_jtav.training import Validation, seed_everything, train
+
+NUM_POSTS, DIM = 40, 6
+POSTS = [Post(f"p{n:02d}", {"caption": "la"}, label=n % 2) for n in range(NUM_POSTS)]
+
+
+class ArrayFeatures:
+    """Stands in for ``PostFeatures``: the same batches, from an array."""
+
+    def __init__(self):
+        random = np.random.default_rng(0)
+        self.x = random.normal(size=(NUM_POSTS, DIM)).astype("float32")
+        self.y = (self.x[:, 0] * self.x[:, 1] > 0).astype("float32")
+
+    def training(self, plan, names, epoch=0):
+        def rows():
+            number = epoch
+            while True:
+                for batch in plan.epoch(number):
+                    yield {names[0]: self.x[batch.queries]}, self.y[batch.queries]
+                number += 1
+
+        shapes = tf.TensorSpec((None, DIM)), tf.TensorSpec((None,))
+        return tf.data.Dataset.from_generator(
+            rows, output_signature=({names[0]: shapes[0]}, shapes[1])
+        )
+
+
+class Stop(Exception):
+    pass
+
+
+class StopAt(keras.callbacks.Callback):
+    """Kills a run in the middle of an epoch."""
+
+    def __init__(self, epoch, batch):
+        super().__init__()
+        self.at, self.epoch = (epoch, batch), 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (self.epoch, batch) == self.at:
+            raise Stop
+
+
+def make_model():
+    """Return a model whose dropout and batch norm have states of their own."""
+    seed_everything(5)
+    x = keras.Input((DIM,), name="x")
+    hidden = keras.layers.Dense(8, activation="tanh")(x)
+    hidden = keras.layers.BatchNormalization(momentum=0.8)(hidden)
+    hidden = keras.layers.Dropout(0.3, seed=1)(hidden)
+    logit = keras.layers.Dense(1)(hidden)
+    return keras.Model({"x": x}, keras.ops.squeeze(logit, -1))
+
+
+def run(folder, epochs=6, stop=None, patience=99, measure=None):
+    model, features = make_model(), ArrayFeatures()
+
+    def loss():
+        logits = model.predict_on_batch({"x": features.x})
+        return {"loss": np.logaddexp(0, logits * (1 - 2 * features.y)).mean()}
+
+    history = train(
+        model,
+        TrainOptions(
+            epochs=epochs, batch_size=8, learning_rate=0.03, patience=patience
+        ),
+        features,
+        BatchPlan(POSTS, 8, 0, seed=2),
+        Validation(measure or loss, "loss", higher_is_better=False),
+        folder,
+        lambda phase, total: [StopAt(*stop)] if stop else [],
+    )
+    return history, model.get_weights()
+
+
+@pytest.mark.parametrize("stop", [(0, 1), (1, 0), (3, 4), (5, 2)])
+def test_a_killed_run_ends_as_an_undisturbed_one(tmp_path, stop):
+    expected, weights = run(tmp_path / "undisturbed")
+    with pytest.raises(Stop):
+        run(tmp_path / "killed", stop=stop)
+    resumed, resumed_weights = run(tmp_path / "killed")
+    assert len(resumed) == len(expected) == 6
+    for one, other in zip(resumed, expected, strict=True):
+        assert one["loss"] == pytest.approx(other["loss"], rel=1e-5)
+        assert one["val_loss"] == pytest.approx(other["val_loss"], rel=1e-5)
+    for one, other in zip(resumed_weights, weights, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_two_runs_of_one_seed_are_equal(tmp_path):
+    one, weights = run(tmp_path / "one", epochs=3)
+    other, other_weights = run(tmp_path / "other", epochs=3)
+    assert one == other
+    for first, second in zip(weights, other_weights, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_training_learns(tmp_path):
+    history, _ = run(tmp_path, epochs=25)
+    assert min(epoch["val_loss"] for epoch in history) < 0.45 < history[0]["val_loss"]
+
+
+def test_training_stops_and_goes_back_to_the_best_epoch(tmp_path):
+    losses = iter([3.0, 1.0, 2.0, 2.0, 2.0, 9.9])
+    history, weights = run(tmp_path, patience=3, measure=lambda: {"loss": next(losses)})
+    assert [epoch["val_loss"] for epoch in history] == [3.0, 1.0, 2.0, 2.0, 2.0]
+    state = json.loads((tmp_path / "checkpoints/train/state.json").read_text())
+    assert state["best_epoch"] == 1
+    short, best = run(tmp_path / "short", epochs=2)
+    assert len(short) == 2
+    # The best epoch of the short run by its own measure may be the first one.
+    if short[1]["val_loss"] < short[0]["val_loss"]:
+        for one, other in zip(weights, best, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path):
+    history, weights = run(tmp_path, epochs=3)
+
+    def never():
+        raise AssertionError("an epoch was trained")
+
+    again, same_weights = run(tmp_path, epochs=3, measure=never)
+    assert again == history
+    for one, other in zip(weights, same_weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_only_the_last_and_the_best_weights_are_kept(tmp_path):
+    run(tmp_path, epochs=5)
+    files = {p.name for p in (tmp_path / "checkpoints/train").iterdir()}
+    assert "state.json" in files
+    assert len(files) in (2, 3)
