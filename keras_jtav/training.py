@@ -1,8 +1,9 @@
 """Training: Keras ``fit`` with early stopping, and a state on disk after every epoch.
 
-What an epoch draws depends on the seed and the epoch alone (``data/pairs.py``), and the
-state holds weights, optimizer and random generators, so a run that was killed at any
-moment goes on from its last complete epoch as if nothing had happened.
+What an epoch draws depends on the seed and the epoch alone: the batches
+(``data/pairs.py``) and, since Keras does not save the state of its generators with the
+weights, dropout and augmentation too. So a run that was killed at any moment goes on
+from its last complete epoch as if nothing had happened.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_jtav.config import TrainOptions
 from keras_jtav.data.pairs import BatchPlan
 from keras_jtav.data.pipeline import PostFeatures
-from keras_jtav.encoders.image_encoder import frozen_backbone
+from keras_jtav.encoders.image_encoder import frozen_backbone, open_backbone
 
 FINE_TUNE_RATE = 0.1
 
@@ -76,7 +78,7 @@ def train(
     history: list[dict[str, float]] = []
     for phase, (epochs, learning_rate) in phases.items():
         if phase == "fine_tune":
-            backbone.trainable = True
+            open_backbone(backbone)
         model.compile(
             optimizer=keras.optimizers.Adam(learning_rate),
             loss=keras.losses.BinaryCrossentropy(from_logits=True),
@@ -113,7 +115,7 @@ class TrainingState(keras.callbacks.Callback):
     Args:
         folder: Where the state is kept.
         validation: How an epoch is judged.
-        options: Patience.
+        options: Patience and seed.
     """
 
     def __init__(
@@ -125,6 +127,7 @@ class TrainingState(keras.callbacks.Callback):
         self.finished = False
         self._validation = validation
         self._patience = options.patience
+        self._seed = options.seed
         self._best_epoch: int | None = None
 
     def restore(self, model: keras.Model) -> int:
@@ -145,6 +148,18 @@ class TrainingState(keras.callbacks.Callback):
         """Give the model the weights of its best epoch."""
         model.optimizer.build(model.trainable_variables)
         model.load_weights(self._weights(self._best_epoch))
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Make what the epoch draws a function of the seed and its number."""
+        generators = [
+            value
+            for layer in self.model._flatten_layers()
+            for value in vars(layer).values()
+            if isinstance(value, keras.random.SeedGenerator)
+        ]
+        for number, generator in enumerate(generators):
+            draw = np.random.default_rng([self._seed, epoch, number])
+            generator.state.assign(draw.integers(2**31, size=2))
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Measure, decide, save."""

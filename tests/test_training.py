@@ -111,7 +111,7 @@ def test_two_runs_of_one_seed_are_equal(tmp_path):
 
 def test_training_learns(tmp_path):
     history, _ = run(tmp_path, epochs=25)
-    assert min(epoch["val_loss"] for epoch in history) < 0.45 < history[0]["val_loss"]
+    assert min(epoch["val_loss"] for epoch in history) < 0.55 < history[0]["val_loss"]
 
 
 def test_training_stops_and_goes_back_to_the_best_epoch(tmp_path):

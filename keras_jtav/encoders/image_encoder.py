@@ -13,8 +13,6 @@ from keras_jtav.encoders.pixel_scaling import PixelScaling
 from keras_jtav.encoders.random_view import RandomView
 from keras_jtav.features.spec import FeatureSpec
 
-TRAINABLE = ("frozen", "fine_tune")
-PHASES = ("head", "all")
 MIN_IMAGE_SIZE = 32
 
 
@@ -42,14 +40,13 @@ def build_image_encoder(
     spec: FeatureSpec,
     *,
     weights: str = "imagenet",
-    trainable: str = "fine_tune",
     dim: int = 300,
     dropout: float = 0.2,
     augment: bool = True,
 ) -> keras.Model:
     """Build an image encoder; its last dense layer is ``v`` (Sec. 3.1.3).
 
-    With pretrained weights the backbone starts frozen, and ``set_trainable`` opens it
+    With pretrained weights the backbone starts frozen, and ``open_backbone`` opens it
     for fine-tuning. Without, everything trains from the start.
 
     Choice: ``v`` goes through tanh, like the text's recurrent units, so that no
@@ -61,7 +58,6 @@ def build_image_encoder(
         backbone: The network.
         spec: Sizes of the features; ``image_size`` is used.
         weights: ``imagenet``, ``none`` or the path of a file (see ``load_backbone``).
-        trainable: ``frozen`` or ``fine_tune``, for pretrained weights.
         dim: Size of ``v``.
         dropout: Share of backbone features dropped in training.
         augment: Whether pictures are mirrored, shifted, scaled and brightened at random
@@ -71,15 +67,14 @@ def build_image_encoder(
         Uint8 ``(batch, size, size, 3)`` red, green, blue to float ``(batch, dim)``.
 
     Raises:
-        ValueError: A picture size below 32, an unknown ``trainable``, nothing
-            pretrained to freeze, or a file that does not fit.
+        ValueError: A picture size below 32, or a file that does not fit.
         OSError: A file of weights that is not there and cannot be fetched.
 
     Source:
         JTAV, Sec. 3.1.3.
     """
     pretrained = weights != "none"
-    _check(backbone, spec, weights, trainable)
+    _check(backbone, spec, weights)
     network = backbone.build(spec.image_size)
     if weights == "imagenet":
         backbone.load_imagenet(network)
@@ -95,31 +90,21 @@ def build_image_encoder(
     x = layers.Dropout(dropout, name="feature_dropout")(x)
     v = layers.Dense(dim, activation="tanh", name="v")(x)
     model = keras.Model(image, v, name=backbone.name)
-    if pretrained:
-        set_trainable(model, "head")
+    network.trainable = not pretrained
     return model
 
 
-def set_trainable(model: keras.Model, phase: str) -> None:
-    """Freeze or open a pretrained backbone; compile the model again afterwards.
+def open_backbone(backbone: keras.Model) -> None:
+    """Let a pretrained backbone learn; compile the model around it again afterwards.
 
     Batch normalisation stays frozen, which in Keras means inference mode: the
     pretrained statistics never move. (Calling the backbone with ``training=False``
     while the graph is built would not do: ``fit`` replaces it by ``True``.)
 
     Args:
-        model: What ``build_image_encoder`` returned.
-        phase: ``head`` (the backbone is frozen) or ``all``.
-
-    Raises:
-        ValueError: An unknown phase.
+        backbone: What ``frozen_backbone`` returned.
     """
-    if phase not in PHASES:
-        raise ValueError(
-            f"`phase` must be one of {', '.join(PHASES)}; received {phase!r}."
-        )
-    backbone = backbone_of(model)
-    backbone.trainable = phase == "all"
+    backbone.trainable = True
     for layer in backbone.layers:
         if isinstance(layer, layers.BatchNormalization):
             layer.trainable = False
@@ -148,21 +133,11 @@ def backbone_features(model: keras.Model) -> keras.Model:
     return keras.Model(model.input, features, name=f"{model.name}_features")
 
 
-def _check(backbone: Backbone, spec: FeatureSpec, weights: str, trainable: str) -> None:
+def _check(backbone: Backbone, spec: FeatureSpec, weights: str) -> None:
     if spec.image_size < MIN_IMAGE_SIZE:
         raise ValueError(
             f"`image_size` must be at least {MIN_IMAGE_SIZE} pixels; received "
             f"{spec.image_size}."
-        )
-    if trainable not in TRAINABLE:
-        raise ValueError(
-            f"`trainable` must be one of {', '.join(TRAINABLE)}; received "
-            f"{trainable!r}."
-        )
-    if weights == "none" and trainable == "frozen":
-        raise ValueError(
-            "`trainable` is 'frozen' but `weights` is 'none': a random backbone would "
-            "never learn. Name a file of weights, or use trainable='fine_tune'."
         )
     if weights == "imagenet" and backbone.load_imagenet is None:
         raise ValueError(

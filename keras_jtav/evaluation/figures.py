@@ -191,7 +191,7 @@ def _draw_epochs(axes: Axes, values: Sequence[float], colour: str, label: str) -
     axes.plot(epochs, values, color=colour, label=label, marker=marker)
     axes.set_xlabel("epoch")
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.margins(x=0.03)
+    axes.set_xlim(0.5, len(values) + 0.5)
 
 
 def _fitting(text: str, size: float, max_points: float, weight: str) -> int:

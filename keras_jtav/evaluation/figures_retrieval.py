@@ -68,7 +68,7 @@ def rank_figure(
             right, chance, is_match, ks, "chance", color=MUTED, lw=1.2, ls=(0, (4, 3))
         )
         right.set_title("Queries with a true song in the list")
-        right.set(ylim=(0, 1), xlim=(1, num_songs), xscale="log")
+        right.set(ylim=(0, 1), xlim=(1, max(num_songs, 1.1)), xscale="log")
         ticks = [k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500) if k <= num_songs]
         right.set_xticks(ticks, [str(k) for k in ticks])
         right.set_xticks([], minor=True)
@@ -159,8 +159,7 @@ def _draw_card(
     rank: float,
 ) -> None:
     picture, text = card.subplots(1, 2, width_ratios=[1, 2.1])
-    for axes in (picture, text):
-        axes.set_axis_off()
+    text.set_axis_off()
     _draw_picture(picture, query)
     points = CARD_INCHES[0] * 72 * 0.62
     text.set(xlim=(0, points), ylim=(7.4, -0.2))
@@ -191,6 +190,10 @@ def _draw_card(
 
 
 def _draw_picture(axes: Axes, query: Post) -> None:
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(True)
+    axes.spines[:].set_color(FAINT)
     if query.image is None:
         axes.text(0.5, 0.5, "no picture", ha="center", va="center", color=MUTED)
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
@@ -198,11 +201,6 @@ def _draw_picture(axes: Axes, query: Post) -> None:
     picture = Image.fromarray(decode_image(query.image))
     picture.thumbnail((PICTURE_PIXELS, PICTURE_PIXELS))
     axes.imshow(np.asarray(picture), interpolation="antialiased")
-    axes.set_axis_on()
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_visible(True)
-    axes.spines[:].set_color(FAINT)
 
 
 def _title(song: Post) -> str:

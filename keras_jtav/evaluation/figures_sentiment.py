@@ -104,7 +104,9 @@ def _mark_threshold(axes: Axes, measured: ClassificationMetrics) -> None:
 
 
 def _finish_curves(axes: Axes) -> None:
-    axes.plot([0, 1], [0, 1], color=MUTED, lw=1.2, ls=(0, (4, 3)), label="chance, .500")
+    axes.plot(
+        [0, 1], [0, 1], color=MUTED, lw=1.2, ls=(0, (4, 3)), label="chance, AUC 0.500"
+    )
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
     axes.set_xlabel("false positive rate")
     axes.set_ylabel("true positive rate")

@@ -45,7 +45,9 @@ class ConstantQ(keras.layers.Layer):
         ValueError: A hop that the octaves do not divide, bins above half the sample
             rate, a size that is not positive, or (on call) an unknown clip length.
 
-    Source: ``librosa.cqt`` (Hann windows, 1 % sparsity, ``soxr_hq`` decimation).
+    Source: ``librosa.cqt`` (Hann windows, 1 % sparsity, ``soxr_hq`` decimation). Where
+    all bins lie so low that librosa skips two octaves or more (72 bins from C1 do not),
+    the first and last frames differ from its own.
 
     Example:
         >>> ConstantQ()(np.zeros((1, 22050), "float32")).shape
@@ -116,13 +118,7 @@ class ConstantQ(keras.layers.Layer):
 
     def call(self, inputs):
         """Map float32 (batch, samples) to float32 (batch, frames, bins) in dB."""
-        num_samples = inputs.shape[1]
-        if num_samples is None:
-            raise ValueError(
-                "ConstantQ needs to know the clip length: the number of samples of "
-                "its input is None. Cut the waveform with `cut_segments`, or set the "
-                "static shape, such as `keras.Input((220500,))`."
-            )
+        num_samples = _known(inputs.shape[1])
         frames, hop = self.frames(num_samples), self.hop_samples
         wave = ops.expand_dims(inputs, -1)  # (batch, samples, 1)
         for _ in range(self._skipped):
@@ -148,8 +144,7 @@ class ConstantQ(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         """Return (batch, frames, bins)."""
         batch, num_samples = input_shape
-        frames = None if num_samples is None else self.frames(num_samples)
-        return (batch, frames, self.bins)
+        return (batch, self.frames(_known(num_samples)), self.bins)
 
     def get_config(self):
         """Return the constructor's arguments."""
@@ -161,6 +156,16 @@ class ConstantQ(keras.layers.Layer):
             "fmin_hz": self.fmin_hz,
             "top_db": self.top_db,
         }
+
+
+def _known(num_samples: int | None) -> int:
+    if num_samples is None:
+        raise ValueError(
+            "ConstantQ needs to know the clip length: the number of samples of its "
+            "input is None. Cut the waveform with `cut_segments`, or set the static "
+            "shape, such as `keras.Input((220500,))`."
+        )
+    return num_samples
 
 
 def _measure(wave, kernel: np.ndarray, hop: int, frames: int):

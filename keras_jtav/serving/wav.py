@@ -19,7 +19,8 @@ def parse_wav(
     """Decode a RIFF WAV file: PCM of 8, 16, 24 or 32 bits, float of 32 or 64.
 
     Plain and EXTENSIBLE headers, 1 to 16 channels (their mean), 1,000 to 384,000 Hz,
-    unknown chunks between. Of a data chunk that ends early the whole frames count.
+    unknown chunks between. Of a data chunk that ends early the whole frames count
+    (``decode_audio`` refuses such a file: there a training set can be mended).
     Never raises: what cannot be read (no RIFF, other codecs, an absurd header, no
     frames, samples that are no finite numbers) is an empty waveform that is not ok.
 
@@ -46,7 +47,9 @@ def parse_wav(
         code,
     )
     channels, rate_hz = number(data, header + 2, 2), number(data, header + 4, 4)
-    kinds = [code * 100 + bits == 100 * c + b for c, b, _ in _DECODERS]
+    kinds = [
+        (code == its_code) & (bits == its_bits) for its_code, its_bits, _ in _DECODERS
+    ]
     ok = (
         starts_with(data, 0, b"RIFF")
         & starts_with(data, 8, b"WAVE")

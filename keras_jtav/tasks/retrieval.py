@@ -8,6 +8,7 @@ defines on pairs, the caption's gate on the lyrics and the fusion, runs per pair
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import keras
 from keras import KerasTensor, layers, ops
@@ -28,6 +29,7 @@ from keras_jtav.tasks.inputs import (
 )
 
 QUERY_FEATURES = {"text": ("supporting_words",), "image": ("image", "image_mask")}
+Tower = Callable[[list[KerasTensor], list[KerasTensor]], KerasTensor]
 SONG_FEATURES = {"text": ("words",), "audio": ("spectrogram", "segment_mask")}
 
 
@@ -72,14 +74,18 @@ def build_retrieval(
             "Retrieval needs `modalities` with image and at least one of text and "
             f"audio; received {list(encoders)}."
         )
-    dropout = {"rate": modality_dropout, "seed": seed}
-    towers = {"units": tower_units, **dropout} if tower_units else {}
-    query = _encode_query(encoders, spec, towers)
-    song = _encode_song(encoders, spec, towers)
+    query_tower = song_tower = None
+    if tower_units:
+        tower = partial(_tower, units=tower_units, rate=modality_dropout)
+        query_tower = partial(tower, side="query", seed=seed + 1, learn_scale=True)
+        song_tower = partial(tower, side="song", seed=seed + 2, learn_scale=False)
+    query = _encode_query(encoders, spec, query_tower)
+    song = _encode_song(encoders, spec, song_tower)
     models = {"encode_query": query, "encode_song": song}
     if "text" in encoders:
         models["encode_text"] = encoders["text"]
-    models["score"] = _score(models, encoders, fuse, head, dropout)
+    absent = AbsentVectors(modality_dropout, seed=seed, name="absent")
+    models["score"] = _score(models, encoders, fuse, head, absent)
     models["train"] = _train(models, spec, candidates, contrastive_weight)
     return models
 
@@ -94,7 +100,7 @@ def _inputs(
 
 
 def _encode_query(
-    encoders: Mapping[str, keras.Model], spec: FeatureSpec, towers: Mapping
+    encoders: Mapping[str, keras.Model], spec: FeatureSpec, tower: Tower | None
 ) -> keras.Model:
     """Build: image and caption -> ``v``, its mask, the caption's ids, the tower."""
     inputs = _inputs(QUERY_FEATURES, encoders, spec)
@@ -110,13 +116,13 @@ def _encode_query(
         table = encoders["text"].get_layer("word_vectors")
         vectors.append(mean_of_words(table, caption))
         masks.append(has_words(caption))
-    if towers:
-        outputs["query_tower"] = _tower(vectors, masks, "query", scale=True, **towers)
+    if tower is not None:
+        outputs["query_tower"] = tower(vectors, masks)
     return keras.Model(inputs, outputs, name="encode_query")
 
 
 def _encode_song(
-    encoders: Mapping[str, keras.Model], spec: FeatureSpec, towers: Mapping
+    encoders: Mapping[str, keras.Model], spec: FeatureSpec, tower: Tower | None
 ) -> keras.Model:
     """Build: audio and lyrics -> ``a``, its mask, the lyrics' ids, the tower."""
     inputs = _inputs(SONG_FEATURES, encoders, spec)
@@ -132,13 +138,13 @@ def _encode_song(
     if "text" in encoders:
         lyrics = inputs["words"]
         outputs["words"] = _passed_on(lyrics)
-        if towers:
+        if tower is not None:
             no_caption = ops.zeros_like(lyrics[:, : spec.supporting_words])
             features = {"words": lyrics, "supporting_words": no_caption}
             vectors.append(encoders["text"](features))
             masks.append(has_words(lyrics))
-    if towers:
-        outputs["song_tower"] = _tower(vectors, masks, "song", **towers)
+    if tower is not None:
+        outputs["song_tower"] = tower(vectors, masks)
     return keras.Model(inputs, outputs, name="encode_song")
 
 
@@ -150,18 +156,18 @@ def _passed_on(tensor: KerasTensor) -> KerasTensor:
 def _tower(
     vectors: list[KerasTensor],
     masks: list[KerasTensor],
-    side: str,
     *,
+    side: str,
     units: int,
     rate: float,
     seed: int,
-    scale: bool = False,
+    learn_scale: bool,
 ) -> KerasTensor:
     """Return one vector for one side of a pair, ``(batch, units)``."""
     present = AbsentVectors(rate, seed=seed, name=f"{side}_absent")(vectors, masks)
     joint = layers.Concatenate(name=f"{side}_joint")([*present])
     tower = layers.Dense(units, name=f"{side}_projection")(joint)
-    return ScaledUnitNorm(learn_scale=scale, name=f"{side}_tower")(tower)
+    return ScaledUnitNorm(learn_scale, name=f"{side}_tower")(tower)
 
 
 def _score(
@@ -169,7 +175,7 @@ def _score(
     encoders: Mapping[str, keras.Model],
     fuse: Callable[[dict[str, int]], keras.Model],
     head: Callable[[int], keras.Model],
-    dropout: Mapping,
+    absent: AbsentVectors,
 ) -> keras.Model:
     """Build: encodings of a query and a song, and their ``t`` -> logit."""
     encodings = models["encode_query"].output | models["encode_song"].output
@@ -186,7 +192,7 @@ def _score(
         inputs["text_present"] = keras.Input((), name="text_present", dtype="bool")
     vectors = [inputs[f"{modality}_vector"] for modality in encoders]
     masks = [inputs[f"{modality}_present"] for modality in encoders]
-    present = AbsentVectors(**dropout, name="absent")(vectors, masks)
+    present = absent(vectors, masks)
     by_modality = dict(zip(encoders, present, strict=True))
     dims = {modality: vector.shape[-1] for modality, vector in by_modality.items()}
     unified = fuse(dims)(by_modality)

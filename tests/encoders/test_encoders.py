@@ -39,7 +39,6 @@ def test_image_encoders_share_their_arguments(name):
     assert set(inspect.signature(ENCODERS["image"][name]).parameters) == {
         "spec",
         "weights",
-        "trainable",
         "dim",
         "dropout",
         "augment",

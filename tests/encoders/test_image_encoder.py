@@ -5,7 +5,8 @@ import pytest
 from keras_jtav.encoders.image_encoder import (
     backbone_features,
     backbone_of,
-    set_trainable,
+    frozen_backbone,
+    open_backbone,
 )
 from keras_jtav.encoders.small_cnn import build_small_cnn, small_cnn
 
@@ -69,7 +70,8 @@ def test_from_scratch_everything_trains(make_spec, pictures):
 
 def test_two_phases_of_fine_tuning(make_spec, pictures, weights_file):
     model = build_small_cnn(make_spec(), weights=weights_file, dim=8)
-    backbone = backbone_of(model)
+    backbone = frozen_backbone(model)
+    assert backbone is backbone_of(model)
     assert not backbone.trainable_weights
 
     before = snapshot(model)
@@ -78,26 +80,24 @@ def test_two_phases_of_fine_tuning(make_spec, pictures, weights_file):
     assert not moved & {weight.path for weight in backbone.weights}
     assert any(path.startswith("v/") for path in moved)
 
-    set_trainable(model, "all")
+    open_backbone(backbone_of(model))
     before = snapshot(model)
     train(model, pictures)
     moved = changed(before, model)
+    assert frozen_backbone(model) is None
     assert moved >= {weight.path for weight in backbone.weights} - NORMALIZATION
     assert not moved & NORMALIZATION
-
-    set_trainable(model, "head")
-    assert not backbone.trainable_weights
 
 
 def test_fine_tuned_model_survives_its_file(
     make_spec, pictures, weights_file, tmp_path
 ):
     model = build_small_cnn(make_spec(), weights=weights_file, dim=8)
-    set_trainable(model, "all")
+    open_backbone(backbone_of(model))
     model.save(tmp_path / "encoder.keras")
     loaded = keras.saving.load_model(tmp_path / "encoder.keras")
     np.testing.assert_array_equal(loaded(pictures), model(pictures))
-    set_trainable(loaded, "all")
+    open_backbone(backbone_of(loaded))
     before = snapshot(loaded)
     train(loaded, pictures)
     assert not changed(before, loaded) & NORMALIZATION
@@ -115,16 +115,9 @@ def test_features_are_those_before_the_last_layer(make_spec, pictures, weights_f
     ("sizes", "kwargs", "message"),
     [
         ({"image_size": 31}, {}, "`image_size` must be at least 32 pixels"),
-        ({}, {"trainable": "yes"}, "one of frozen, fine_tune; received 'yes'"),
-        ({}, {"trainable": "frozen"}, "a random backbone would never learn"),
         ({}, {"weights": "imagenet"}, "'small_cnn' has no ImageNet weights"),
     ],
 )
 def test_errors(make_spec, sizes, kwargs, message):
     with pytest.raises(ValueError, match=message):
         build_small_cnn(make_spec(**sizes), **kwargs)
-
-
-def test_unknown_phase(make_spec):
-    with pytest.raises(ValueError, match="one of head, all; received 'some'"):
-        set_trainable(build_small_cnn(make_spec()), "some")

@@ -98,7 +98,7 @@ def test_real_weights_tell_living_from_man_made_things(make_spec):
     images = np.stack([on_white(STAMPS / f"{row['stem']}.png", 112) for row in rows])
     labels = np.array([int(row["kind"]) for row in rows])
     groups = np.array([int(row["group"]) for row in rows])
-    encoder = build_squeezenet(make_spec(image_size=112), trainable="frozen")
+    encoder = build_squeezenet(make_spec(image_size=112))
     features = backbone_features(encoder).predict(images, verbose=0)
     test = groups % 5 == 0
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))

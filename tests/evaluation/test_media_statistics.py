@@ -37,8 +37,25 @@ def test_first_mfcc_means_and_deviations_say_loudness_and_its_change():
     assert steady[20] < 10
 
 
-def test_last_audio_statistic_is_the_logarithm_of_the_seconds():
-    assert audio_statistics(noise(44_100))[-1] == pytest.approx(np.log(2))
+def test_course_of_a_sound_that_drops_in_the_middle():
+    falling = noise(4 * 22_050)
+    falling[2 * 22_050 :] *= 0.5  # 6 dB: 6.02 * 64 / 8 = 48 in the first coefficient
+    course = audio_statistics(falling)[40:-2].reshape(8, 13)[:, 0]
+    assert course == pytest.approx([24] * 4 + [-24] * 4, abs=3)
+
+
+def test_last_audio_statistics_are_the_logarithms_of_seconds():
+    padded = np.pad(noise(44_100), 22_050)
+    # 4 seconds in all, 2 of them between the loud frames
+    assert audio_statistics(padded)[-2:] == pytest.approx(np.log([4, 2]), abs=0.02)
+
+
+def test_silence_around_a_sound_does_not_change_its_course():
+    sound = noise(22_050) * np.linspace(1, 0.2, 22_050, dtype="float32")
+    course, padded = (
+        audio_statistics(wave)[40:-2] for wave in (sound, np.pad(sound, 5120))
+    )
+    assert course == pytest.approx(padded, abs=6)  # of an edge frame or two
 
 
 def test_colours_of_a_two_coloured_picture():

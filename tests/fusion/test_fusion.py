@@ -60,7 +60,8 @@ def test_length_counts_only_without_normalisation(name):
 
 def test_early_fusion_is_the_vectors_side_by_side():
     batch = vectors(MODALITIES)
-    u = build_early(DIMS, normalize=False)(batch)
+    dims = {m: DIMS[m] for m in reversed(MODALITIES)}
+    u = build_early(dims, normalize=False)(batch)
     expected = np.concatenate([batch[m] for m in MODALITIES], axis=1)
     np.testing.assert_array_equal(u, expected)
     assert build_early(DIMS, hidden=(7, 3))(batch).shape == (3, 3)
