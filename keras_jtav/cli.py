@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from keras_jtav.config import TASKS, Component, Config
 from keras_jtav.experiments import PRESETS, preset_config
+from keras_jtav.quiet import quiet_import
 
-MANIFEST_SUFFIXES = (".csv", ".jsonl", ".parquet")
+MANIFEST_SUFFIXES = (".csv", ".jsonl", ".json", ".parquet")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0 well, 1 a problem that the output names, 2 wrong usage.
     """
     options = _parser().parse_args(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.basicConfig(format="%(levelname)s: %(message)s")
     try:
         return options.command(options)
     except (ValueError, OSError) as error:
@@ -101,7 +102,7 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("model", type=Path, help="such as exported_models/sentiment/1")
     add("posts", type=Path, nargs="?", help="sentiment: table of posts")
-    add("--output", type=Path, metavar="FILE", help="write the table here (.csv)")
+    add("--output", type=Path, metavar="FILE", help="write a .csv, .jsonl or .parquet")
     add("--vectors", action="store_true", help="sentiment: add the unified vector")
     add("--songs", type=Path, metavar="FILE", help="retrieval: table of songs")
     add("--image", type=Path, metavar="FILE", help="retrieval: the query's picture")
@@ -137,7 +138,8 @@ def config_from_options(options: argparse.Namespace) -> Config:
 
 def _train(options: argparse.Namespace) -> int:
     config = config_from_options(options)
-    from keras_jtav.run import run
+    with quiet_import():
+        from keras_jtav.run import run
 
     run(config, options.runs, options.exports, resume=options.resume)
     return 0
@@ -154,8 +156,11 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    from keras_jtav.predict import predict_sentiment, rank_songs
-    from keras_jtav.serving.predictor import Predictor
+    from keras_jtav.data.tables import write_table
+
+    with quiet_import():
+        from keras_jtav.predict import predict_sentiment, rank_songs
+        from keras_jtav.serving.predictor import Predictor
 
     predictor = Predictor(options.model)
     if predictor.task == "sentiment":
@@ -174,7 +179,7 @@ def _predict(options: argparse.Namespace) -> int:
         table = rank_songs(predictor, options.songs, options.image, options.caption)
         table = table.head(options.top)
     if options.output:
-        table.to_csv(options.output, index=False)
+        write_table(options.output, list(table), table.to_dict("records"))
         print(f"{len(table)} rows in {options.output}")
     else:
         print(table.to_string(index=False))

@@ -16,16 +16,17 @@ PRESETS: dict[str, tuple[str, ...]] = {
         "text.units=32",
         "text.attention_units=32",
         "text.trainable_vectors=true",
-        "text.dropout=0.2",
+        "text.dropout=0.4",
         "audio.filters=[8,16]",
         "audio.units=24",
         "audio.dim=48",
         "audio.momentum=0.8",
-        "audio.dropout=0.2",
+        "audio.dropout=0.4",
         "image=small_cnn",
         "fusion.attention_units=32",
         "fusion.units=64",
-        "train.epochs=30",
+        "train.epochs=20",
+        "train.patience=8",
     ),
 }
 TASK_SETTINGS: dict[str, tuple[str, ...]] = {
@@ -34,7 +35,7 @@ TASK_SETTINGS: dict[str, tuple[str, ...]] = {
 }
 SMALL_TASK_SETTINGS: dict[str, tuple[str, ...]] = {
     "sentiment": (),
-    "retrieval": ("tower_units=64", "train.epochs=40"),
+    "retrieval": ("tower_units=64",),
 }
 
 

@@ -32,7 +32,7 @@ class SentimentJudge:
     def __init__(self, models: Mapping[str, keras.Model], prepared: Prepared) -> None:
         self._model = models["train"]
         self._prepared = prepared
-        self.validation = Validation(self._measure, "loss", higher_is_better=False)
+        self.validation = Validation(self._measure, "auc", higher_is_better=True)
 
     def labels(self, split: str) -> np.ndarray:
         """Return the labels of a split, int ``(posts,)``."""

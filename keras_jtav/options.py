@@ -67,7 +67,7 @@ class TrainOptions:
     Args:
         epochs: Most passes over the training split.
         batch_size: Posts (retrieval: queries) per step.
-        learning_rate: Of Adam.
+        learning_rate: Of Adam, at the start; it falls to 0 along a cosine.
         patience: Epochs without a better validation result before training stops.
         fine_tune_epochs: Most passes of a second phase in which a pretrained image
             backbone learns too, at a tenth of the learning rate; 0 leaves it frozen.

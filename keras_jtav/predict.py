@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from keras_jtav.data.manifest import read_manifest
-from keras_jtav.data.pairs import first_rows_of_songs
+from keras_jtav.data.pairs import first_rows_of_songs, unify_songs
 from keras_jtav.data.post import Post, Rejection
 from keras_jtav.serving.predictor import Predictor
 
@@ -101,7 +101,8 @@ def rank_songs(
 def _read(table: Path) -> list[Post]:
     found = read_manifest(table)
     for rejection in found.rejections:
-        _logger.warning("%s: %s %s", rejection.row, rejection.file, rejection.reason)
+        place = f"{rejection.row} {rejection.file}".strip()
+        _logger.warning("%s: %s", place, rejection.reason)
     if not found.posts:
         raise ValueError(f"{table} holds no usable row; `keras-jtav check` says why.")
     return found.posts
@@ -110,6 +111,7 @@ def _read(table: Path) -> list[Post]:
 def _one_row_a_song(posts: list[Post]) -> list[Post]:
     if not all(post.song for post in posts):
         return posts
+    posts = unify_songs(posts)
     return [posts[row] for row in first_rows_of_songs(posts)]
 
 

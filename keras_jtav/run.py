@@ -129,7 +129,8 @@ def open_folder(config: Config, runs_folder: Path, resume: bool) -> Path:
             f"{runs_folder} holds no run of this config to resume. Repeat the command "
             "of the run that was interrupted and add --resume, or leave --resume out."
         )
-    last = int(earlier[-1].name.rsplit("-", 1)[1]) if earlier else 0
+    numbers = [path.name.removeprefix(f"{name}-") for path in earlier]
+    last = max((int(number) for number in numbers if number.isdigit()), default=0)
     folder = runs_folder / f"{name}-{last + 1:03d}"
     folder.mkdir(parents=True)
     write_text(folder / "config.json", config.to_json())

@@ -79,8 +79,11 @@ def train(
     for phase, (epochs, learning_rate) in phases.items():
         if phase == "fine_tune":
             open_backbone(backbone)
+        schedule = keras.optimizers.schedules.CosineDecay(
+            learning_rate, epochs * plan.steps_per_epoch
+        )
         model.compile(
-            optimizer=keras.optimizers.Adam(learning_rate),
+            optimizer=keras.optimizers.Adam(schedule),
             loss=keras.losses.BinaryCrossentropy(from_logits=True),
             jit_compile=False,
         )

@@ -9,6 +9,7 @@ import keras_jtav
 
 PACKAGE = Path(keras_jtav.__file__).parent
 ORDER = (
+    "quiet",
     "options",
     "config",
     "data",

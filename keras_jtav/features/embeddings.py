@@ -19,7 +19,7 @@ from keras_jtav.features.vocabulary import FIRST_WORD_ROW, OOV_ROW, Vocabulary
 
 _LOG = logging.getLogger(__name__)
 _RECIPE = 1  # raise it when the same settings would train other vectors
-_MIN_NGRAM, _MAX_NGRAM = 3, 5
+_MIN_NGRAM, _MAX_NGRAM = 3, 4
 _TOKENS_SEEN = 2_000_000
 _FEWEST_EPOCHS, _MOST_EPOCHS = 5, 50
 _BAD_FORK = (

@@ -14,10 +14,10 @@ import numpy as np
 PADDING_ROW = 0
 OOV_ROW = 1
 FIRST_WORD_ROW = 2
-# Own row and n-grams of a word of 14 letters at n-grams of 3 to 5 characters: 1 + 39.
-# Longer words (0.1 % of the distinct words of English picture captions, 0.2 % of
-# Spanish, 0.3 % of Russian, 4.6 % of German ones) are read by their first 40 pieces.
-MAX_PIECES = 40
+# Own row and n-grams of a word of 12 letters at n-grams of 3 and 4 characters: 1 + 23.
+# Longer words are read by their first 24 pieces. Every piece costs a row of memory and
+# time for every word of a batch, so that it is not worth more.
+MAX_PIECES = 24
 
 
 @dataclass(frozen=True, eq=False)

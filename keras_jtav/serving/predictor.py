@@ -32,8 +32,7 @@ class Predictor:
                 "wrote, such as exported_models/sentiment/1."
             )
         self._model = tf.saved_model.load(str(folder))
-        settings = self.call("settings")["settings"].item()
-        self.settings: dict = json.loads(settings)
+        self.settings: dict = json.loads(self.call("settings")["settings"])
 
     @property
     def task(self) -> str:

@@ -44,7 +44,7 @@ def resample(waveform: tf.Tensor, sample_rate_hz: tf.Tensor | int) -> tf.Tensor:
     """Bring a waveform to 22,050 Hz.
 
     Agrees with ``soxr.resample(waveform, sample_rate_hz, 22050, quality="HQ")``, length
-    included. White noise agrees to 72 dB or better at the usual rates, to 100 dB at
+    included. White noise agrees to 62 dB or better at the usual rates, to 100 dB at
     11,025, 44,100 and 88,200 Hz; music and speech, with little at the band's edge, to
     more. Where a recording begins at full level, its first half millisecond differs.
     Runs on the host, as a GPU's short products are not exact enough.

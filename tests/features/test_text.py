@@ -168,12 +168,12 @@ def test_pieces_equal_those_of_the_fasttext_library(tmp_path):
         assert not row[len(expected) :].any()
 
 
-def test_a_word_of_fourteen_letters_fits():
-    layer = TextIds(vocabulary(["a" * 14, "b" * 15], 3, 5, 50), length=2)
-    ids = layer(tf.constant(["a" * 14 + " " + "a" * 15])).numpy()[0]
-    # 16 characters with < and >: 14 + 13 + 12 n-grams of 3, 4 and 5, and its own row.
-    assert len(naive_ngrams("a" * 14, 3, 5)) + 1 == 40 == MAX_PIECES
-    assert (ids > 0).sum(axis=1).tolist() == [40, 40]
+def test_a_word_of_twelve_letters_fits():
+    layer = TextIds(vocabulary(["a" * 12, "b" * 13], 3, 4, 50), length=2)
+    ids = layer(tf.constant(["a" * 12 + " " + "a" * 13])).numpy()[0]
+    # 14 characters with < and >: 12 + 11 n-grams of 3 and 4, and its own row.
+    assert len(naive_ngrams("a" * 12, 3, 4)) + 1 == 24 == MAX_PIECES
+    assert (ids > 0).sum(axis=1).tolist() == [24, 24]
 
 
 def test_a_word_without_ngrams_is_unknown():

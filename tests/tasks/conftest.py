@@ -43,9 +43,9 @@ def make_features(spec):
 SMALL = (
     "text.units=4",
     "text.attention_units=4",
-    "audio.filters=[2,2]",
-    "audio.units=3",
-    "audio.dim=5",
+    "audio.filters=[4,4]",
+    "audio.units=6",
+    "audio.dim=8",
     "image=small_cnn",
     "image.dim=6",
     "image.augment=false",

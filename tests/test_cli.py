@@ -1,0 +1,382 @@
+import csv
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_jtav.cli import main
+from keras_jtav.config import Component
+from keras_jtav.data.manifest import write_manifest
+from keras_jtav.experiments import preset_config
+from keras_jtav.preparation import load_table
+from keras_jtav.serving.predictor import Predictor
+
+TRAIN_SCRIPT = Path(__file__).parents[1] / "train.py"
+LOADED = """
+import contextlib, runpy, sys
+{action}
+print("LOADED", {{"tensorflow", "keras", "numpy"}} & set(sys.modules))
+"""
+HELP = """
+sys.argv = ["train.py", "--help"]
+with contextlib.suppress(SystemExit):
+    runpy.run_path({script!r}, run_name="__main__")
+"""
+PARTS = ("image", "audio", "lyrics", "caption")
+
+
+def python(*arguments):
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+@pytest.mark.parametrize("command", [[], ["train"], ["check"], ["predict"]])
+def test_help_fits_on_one_screen(command, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as exit_:
+        main([*command, "--help"])
+    assert exit_.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("usage: keras-jtav")
+    assert len(lines) <= 40
+
+
+@pytest.mark.parametrize(
+    "action", [HELP.format(script=str(TRAIN_SCRIPT)), "import keras_jtav"]
+)
+def test_help_and_import_load_nothing_heavy(action):
+    output = python("-c", LOADED.format(action=action)).stdout
+    assert "LOADED set()" in output
+    assert ("--preset" in output) == ("argv" in action)
+
+
+def test_a_command_shows_nothing_but_its_own_words(tmp_path):
+    process = python("-m", "keras_jtav", "predict", str(tmp_path))
+    assert process.returncode == 1
+    assert process.stdout == ""
+    (line,) = process.stderr.splitlines()
+    assert line.startswith(f"keras-jtav: {tmp_path} holds no SavedModel.")
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["train", "--task", "song"]])
+def test_wrong_usage_is_2(arguments):
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    assert exit_.value.code == 2
+
+
+@pytest.fixture
+def fails(capsys):
+    """Run a command that must end with status 1; return what it says."""
+
+    def run(*arguments):
+        assert main([str(argument) for argument in arguments]) == 1
+        error = capsys.readouterr().err
+        assert "Traceback" not in error
+        assert error.splitlines()[-1].startswith("keras-jtav: ")
+        return error
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("setting", "valid"),
+    [
+        ("train.epoks=3", "train.epochs, train.batch_size"),
+        ("fusion.unit=3", "Valid keys of 'cmf_ap'"),
+        ("dataset.song=3", "Valid keys of 'synthetic': songs"),
+        ("image=vgg", "small_cnn, squeezenet"),
+    ],
+)
+def test_a_wrong_key_lists_the_valid_ones(fails, tmp_path, setting, valid):
+    folders = ("--runs", tmp_path / "runs", "--exports", tmp_path / "exports")
+    assert valid in fails("train", "--set", setting, *folders)
+
+
+def test_an_unknown_data_set_is_named(fails, tmp_path):
+    message = fails("train", "--dataset", "tuxpant", "--runs", tmp_path)
+    assert "no data set 'tuxpant'" in message
+    assert "synthetic, tuxpaint" in message
+    message = fails("train", "--dataset", tmp_path / "no.csv", "--runs", tmp_path)
+    assert f"There is no table {tmp_path / 'no.csv'}" in message
+
+
+def test_nothing_to_resume(fails, tmp_path):
+    assert "no run of this config" in fails("train", "--resume", "--runs", tmp_path)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Return what ``train`` would hand to ``run``."""
+    calls = []
+    monkeypatch.setattr(
+        "keras_jtav.run.run", lambda *args, **kwargs: calls.append((*args, kwargs))
+    )
+
+    def ask(*arguments):
+        assert main(["train", *arguments]) == 0
+        return calls.pop()
+
+    return ask
+
+
+def test_defaults_of_train(asked):
+    small = preset_config("sentiment", "small")
+    assert asked() == (small, Path("runs"), Path("exported_models"), {"resume": False})
+
+
+@pytest.mark.parametrize(
+    ("flags", "key", "value"),
+    [
+        ("--dataset tuxpaint", "dataset", Component("tuxpaint")),
+        (
+            "--dataset a/b.JSONL",
+            "dataset",
+            Component("manifest", {"path": "a/b.JSONL"}),
+        ),
+        ("--dataset b.json", "dataset", Component("manifest", {"path": "b.json"})),
+        ("--fasttext cc.bin", "features.fasttext", "cc.bin"),
+        ("--negatives 4", "train.negatives", 4),
+        ("--max-rejected 0.2", "data.max_rejected", 0.2),
+        ("--max-rejected 1", "data.max_rejected", 1.0),
+        ("--seed 7", "train.seed", 7),
+        ("--set text.units=9", "text.kwargs.units", 9),
+        ("--seed 7 --set train.seed=8", "train.seed", 8),
+        ("--set train.epochs=1 --set train.epochs=2", "train.epochs", 2),
+        ("--preset paper", "image", Component("densenet121")),
+        ("--task retrieval", "tower_units", 64),
+        ("--task retrieval --preset paper", "tower_units", 0),
+    ],
+)
+def test_each_flag_sets_its_key(asked, flags, key, value):
+    config, *_ = asked(*flags.split())
+    found = dataclasses.asdict(config)
+    for part in key.split("."):
+        found = found[part]
+    expected = dataclasses.asdict(value) if isinstance(value, Component) else value
+    assert found == expected
+    assert type(found) is type(expected)
+
+
+def test_folders_and_resume_are_handed_on(asked):
+    answer = asked("--runs", "r", "--exports", "e", "--resume")
+    assert answer[1:] == (Path("r"), Path("e"), {"resume": True})
+
+
+@pytest.mark.parametrize("weights", ["imagenet", "none", "w.h5"])
+def test_image_weights_make_the_small_preset_a_squeezenet(asked, weights):
+    config, *_ = asked("--image-weights", weights)
+    assert config.image == Component("squeezenet", {"weights": weights})
+    assert config.features.image_size == 128
+    config, *_ = asked("--image-weights", weights, "--preset", "paper")
+    assert config.image == Component("densenet121", {"weights": weights})
+    assert config.features.image_size == 224
+
+
+@pytest.fixture
+def good_table(tmp_path):
+    rows = [f"p{n},{('so sad', 'so glad')[n % 2]} {n},{n % 2}" for n in range(40)]
+    path = tmp_path / "posts.csv"
+    path.write_text("\n".join(["id,caption,label", *rows]) + "\n")
+    return path
+
+
+def test_check_of_a_good_table_is_0(good_table, capsys):
+    assert main(["check", str(good_table), "--task", "sentiment"]) == 0
+    output = capsys.readouterr().out
+    assert "40 rows, 40 usable posts" in output
+    assert "sentiment: can be trained (32 train, 4 validation, 4 test)" in output
+
+
+def test_check_names_the_rows_and_is_1(good_table, capsys):
+    text = good_table.read_text().replace("p7,so glad 7,1", "p6,,1")
+    good_table.write_text(text.replace("id,", "image,id,").replace("\np", "\n,p"))
+    Path(good_table.parent, "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    for n in range(10, 13):
+        text = good_table.read_text()
+        good_table.write_text(text.replace(f"\n,p{n},", f"\ncut.png,p{n},"))
+    assert main(["check", str(good_table), "--task", "sentiment"]) == 1
+    output = capsys.readouterr().out
+    assert "row 8 (p6): duplicate id, taken by row 7" in output
+    assert "row 11 (p10) and 2 more" in output
+    assert "cut.png" in output
+    assert "4 of 40 rows (10.0%) cannot be used" in output
+
+
+def test_check_of_no_table_is_1(tmp_path, capsys):
+    assert main(["check", str(tmp_path / "no.csv")]) == 1
+    assert "There is no table" in capsys.readouterr().out
+
+
+@pytest.fixture
+def posts(finished_run):
+    return load_table(finished_run[0]).posts
+
+
+for_sentiment = pytest.mark.parametrize("finished_run", ["sentiment"], indirect=True)
+for_retrieval = pytest.mark.parametrize("finished_run", ["retrieval"], indirect=True)
+
+
+def read_csv(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@for_sentiment
+def test_predict_prints_one_row_a_post(finished_run, posts, tmp_path, capsys):
+    write_manifest(posts[:5], tmp_path / "posts.csv")
+    exported = finished_run[1].exported
+    assert main(["predict", str(exported), str(tmp_path / "posts.csv")]) == 0
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.split() == ["id", "probability", "label", "unreadable"]
+    assert [row.split()[0] for row in rows] == [post.id for post in posts[:5]]
+    assert {row.split()[2] for row in rows} <= {"negative", "positive"}
+
+
+@for_sentiment
+def test_predict_writes_a_table_in_one_step(finished_run, posts, tmp_path, capsys):
+    write_manifest(posts[:18], tmp_path / "posts.csv")  # more than a batch
+    output = tmp_path / "answers" / "out.csv"
+    exported = finished_run[1].exported
+    arguments = [str(exported), str(tmp_path / "posts.csv"), "--vectors"]
+    assert main(["predict", *arguments, "--output", str(output)]) == 0
+    assert capsys.readouterr().out == f"18 rows in {output}\n"
+    assert [path.name for path in output.parent.iterdir()] == ["out.csv"]
+    rows = read_csv(output)
+    vectors = [f"u{n}" for n in range(10)]
+    assert list(rows[0]) == ["id", "probability", "label", "unreadable", *vectors]
+    predictor = Predictor(exported)
+    answer, _ = predictor.call_on_posts("serving_default", posts[:18], PARTS)
+    unified, _ = predictor.call_on_posts("encode", posts[:18], PARTS)
+    found = np.array([[float(row[name]) for name in vectors] for row in rows])
+    np.testing.assert_allclose(found, unified["vector"], atol=1e-5)
+    found = [float(row["probability"]) for row in rows]
+    np.testing.assert_allclose(found, answer["probability"], atol=1e-5)
+    second = answer["probability"] >= predictor.settings["threshold"]
+    assert [row["label"] == "positive" for row in rows] == second.tolist()
+
+
+@for_sentiment
+def test_predict_names_bad_files_and_leaves_out_bad_rows(
+    finished_run, posts, tmp_path, capsys, caplog
+):
+    (tmp_path / "cut.png").write_bytes(b"\x89PNG")
+    (tmp_path / "noise.wav").write_bytes(b"RIFF")
+    bad = {"image": tmp_path / "cut.png", "audio": tmp_path / "noise.wav"}
+    gone = dataclasses.replace(posts[2], image=tmp_path / "gone.png")
+    table = [posts[0], dataclasses.replace(posts[1], **bad), gone]
+    write_manifest(table, tmp_path / "posts.jsonl")
+    output = tmp_path / "out.csv"
+    arguments = [str(finished_run[1].exported), str(tmp_path / "posts.jsonl")]
+    assert main(["predict", *arguments, "--output", str(output)]) == 0
+    first, second = read_csv(output)
+    assert (first["id"], first["unreadable"]) == (posts[0].id, "")
+    assert (second["id"], second["unreadable"]) == (posts[1].id, "cut.png, noise.wav")
+    (record,) = caplog.records
+    assert record.getMessage().startswith(f"row 3 ({gone.id}) {gone.image}: file not")
+
+
+@for_sentiment
+def test_predict_of_sentiment_says_what_it_lacks(finished_run, tmp_path, fails):
+    exported = finished_run[1].exported
+    assert "needs a table of posts" in fails("predict", exported)
+    assert "no table" in fails("predict", exported, tmp_path / "no.csv")
+    table = tmp_path / "posts.csv"
+    table.write_text("id,image\np1,gone.png\n")
+    assert "holds no usable row" in fails("predict", exported, table)
+    table.write_text("id,caption\np1,la\n")
+    message = fails("predict", exported, table, "--output", tmp_path / "out.xls")
+    assert "received '.xls'" in message
+    assert "holds no SavedModel" in fails("predict", exported.parent, table)
+
+
+@pytest.fixture
+def songs_table(posts, tmp_path):
+    """Two posts each of five songs; the recording stands in the second row only."""
+    by_song = {}
+    for post in posts:
+        if post.audio is not None:
+            by_song.setdefault(post.song, []).append(post)
+    pairs = [pair for pair in by_song.values() if len(pair) > 1][:5]
+    rows = [
+        post
+        for first, second, *_ in pairs
+        for post in (dataclasses.replace(first, audio=None), second)
+    ]
+    write_manifest(rows, tmp_path / "songs.csv")
+    return tmp_path / "songs.csv", [second for _, second, *_ in pairs]
+
+
+@pytest.fixture
+def picture(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 30, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "query.png")
+    return tmp_path / "query.png"
+
+
+@for_retrieval
+def test_predict_ranks_songs(finished_run, songs_table, picture, tmp_path, capsys):
+    table, songs = songs_table
+    query = ["--songs", str(table), "--image", str(picture), "--caption", "by the sea"]
+    command = ["predict", str(finished_run[1].exported), *query]
+    output = tmp_path / "out.csv"
+    assert main([*command, "--output", str(output)]) == 0
+    rows = read_csv(output)
+    assert list(rows[0]) == ["rank", "song", "score", "unreadable"]
+    assert [row["rank"] for row in rows] == ["1", "2", "3", "4", "5"]
+    assert sorted(row["song"] for row in rows) == sorted(post.song for post in songs)
+    scores = [float(row["score"]) for row in rows]
+    assert scores == sorted(scores, reverse=True)
+
+    pairs = [
+        dataclasses.replace(
+            post, image=picture, texts={**post.texts, "caption": "by the sea"}
+        )
+        for post in songs
+    ]
+    predictor = Predictor(finished_run[1].exported)
+    answer, _ = predictor.call_on_posts("serving_default", pairs, PARTS)
+    expected = {p.song: s for p, s in zip(songs, answer["logit"], strict=True)}
+    for row, score in zip(rows, scores, strict=True):
+        assert score == pytest.approx(expected[row["song"]], abs=1e-4)
+
+    capsys.readouterr()
+    assert main([*command, "--top", "2"]) == 0
+    header, *printed = capsys.readouterr().out.splitlines()
+    assert header.split() == ["rank", "song", "score", "unreadable"]
+    assert [line.split()[0] for line in printed] == ["1", "2"]
+    assert rows[0]["song"] in printed[0]
+
+
+@for_retrieval
+def test_an_unreadable_recording_is_named(finished_run, posts, picture, tmp_path):
+    (tmp_path / "noise.wav").write_bytes(b"RIFF")
+    bad = dataclasses.replace(posts[0], audio=tmp_path / "noise.wav")
+    write_manifest([bad, posts[-1]], tmp_path / "songs.csv")
+    output = tmp_path / "out.csv"
+    query = ["--songs", str(tmp_path / "songs.csv"), "--image", str(picture)]
+    command = ["predict", str(finished_run[1].exported), *query]
+    assert main([*command, "--output", str(output)]) == 0
+    unreadable = {row["song"]: row["unreadable"] for row in read_csv(output)}
+    assert unreadable == {bad.song: "noise.wav", posts[-1].song: ""}
+
+
+@for_retrieval
+def test_predict_of_retrieval_says_what_it_lacks(
+    finished_run, songs_table, picture, tmp_path, fails
+):
+    exported, (table, _) = finished_run[1].exported, songs_table
+    assert "needs songs and a picture" in fails("predict", exported, table)
+    assert "needs songs and a picture" in fails("predict", exported, "--image", picture)
+    command = ("predict", exported, "--songs", table, "--image")
+    gone = fails(*command, tmp_path / "gone.jpg")
+    assert f"no picture {tmp_path / 'gone.jpg'}" in gone
+    (tmp_path / "page.jpg").write_text("404")
+    message = fails(*command, tmp_path / "page.jpg")
+    assert "page.jpg: is no picture that can be read" in message
