@@ -27,7 +27,6 @@ from keras_jtav.preparation import Prepared
 
 Metrics = dict[str, dict[str, dict[str, float]]]
 RECALL_AT = {"random": (1, 5, 10), "dagger": (1, 5, 10), "section": (10, 50, 100)}
-MODEL_ROW = "JTAV"
 
 
 class SentimentReport:
@@ -37,6 +36,7 @@ class SentimentReport:
         judge: Of the trained model.
         prepared: The data of the run.
         history: Metrics of every epoch.
+        name: What the model is called in tables.
 
     Attributes:
         metrics: ``{protocol: {row: {metric: value}}}``.
@@ -44,8 +44,13 @@ class SentimentReport:
     """
 
     def __init__(
-        self, judge: SentimentJudge, prepared: Prepared, history: Sequence[Mapping]
+        self,
+        judge: SentimentJudge,
+        prepared: Prepared,
+        history: Sequence[Mapping],
+        name: str,
     ) -> None:
+        self._name = name
         self._prepared = prepared
         self._history = history
         self._labels = judge.labels("test")
@@ -76,7 +81,7 @@ class SentimentReport:
             )
             self._baselines[name] = probabilities[num_validation:]
             judged[f"logistic {name}"] = (self._baselines[name], threshold)
-        judged[MODEL_ROW] = (self._probabilities, self._threshold)
+        judged[self._name] = (self._probabilities, self._threshold)
         for protocol in PROTOCOLS:
             for row, (probabilities, threshold) in judged.items():
                 rows[protocol][row] = classification_metrics(
@@ -108,6 +113,7 @@ class RetrievalReport:
         judge: Of the trained model.
         prepared: The data of the run.
         history: Metrics of every epoch.
+        name: What the model is called in tables.
 
     Attributes:
         metrics: ``{protocol: {row: {metric: value}}}``.
@@ -115,8 +121,13 @@ class RetrievalReport:
     """
 
     def __init__(
-        self, judge: RetrievalJudge, prepared: Prepared, history: Sequence[Mapping]
+        self,
+        judge: RetrievalJudge,
+        prepared: Prepared,
+        history: Sequence[Mapping],
+        name: str,
     ) -> None:
+        self._name = name
         self._prepared = prepared
         self._history = history
         self._matches = judge.matches("test")
@@ -131,7 +142,7 @@ class RetrievalReport:
         scores = {
             "chance": np.zeros_like(self._scores),
             **self._baselines,
-            MODEL_ROW: self._scores,
+            self._name: self._scores,
         }
         ks = RECALL_AT[self._prepared.split]
         ids = [query.id for query in self._queries]

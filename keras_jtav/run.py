@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from keras_jtav import console
-from keras_jtav.config import Config
+from keras_jtav.config import MODALITIES, Config
 from keras_jtav.data.manifest import write_rejections
 from keras_jtav.data.pairs import BatchPlan
 from keras_jtav.judging import JUDGES
@@ -87,11 +87,12 @@ def run(
         lambda phase, epochs: [console.TrainingProgress(phase, epochs)],
     )
 
-    report = REPORTS[config.task](judge, prepared, history)
+    report = REPORTS[config.task](judge, prepared, history, model_name(config))
     exported = export_model(
         config.task,
         models,
         prepared.preprocessor,
+        config.data,
         export_settings(config, prepared, report.settings),
         exports_folder / config.task,
     )
@@ -135,6 +136,28 @@ def open_folder(config: Config, runs_folder: Path, resume: bool) -> Path:
     folder.mkdir(parents=True)
     write_text(folder / "config.json", config.to_json())
     return folder
+
+
+def model_name(config: Config) -> str:
+    """Return what a model is called in tables: its parts, and what is not the paper's.
+
+    Example:
+        >>> model_name(Config())
+        'JTAV'
+        >>> settings = ["fusion=early", "modalities=text,image"]
+        >>> model_name(Config().override(settings))
+        'early text+image'
+    """
+    subset = "" if config.modalities == MODALITIES else "+".join(config.modalities)
+    fusion = {"cmf_ap": "JTAV"}.get(config.fusion.name, config.fusion.name)
+    heads = config.fusion.kwargs.get("heads", 1)
+    extensions = [
+        *([f"{heads} heads"] if heads != 1 else []),
+        *(["positional bias"] if config.fusion.kwargs.get("positional_bias") else []),
+        *(["towers"] if config.task == "retrieval" and config.tower_units else []),
+    ]
+    name = " ".join(part for part in (fusion, subset) if part)
+    return " + ".join([name, *extensions])
 
 
 def export_settings(config: Config, prepared: Prepared, measured: Mapping) -> dict:

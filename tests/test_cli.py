@@ -1,5 +1,6 @@
 import csv
 import dataclasses
+import functools
 import os
 import subprocess
 import sys
@@ -91,7 +92,7 @@ def fails(capsys):
         ("train.epoks=3", "train.epochs, train.batch_size"),
         ("fusion.unit=3", "Valid keys of 'cmf_ap'"),
         ("dataset.song=3", "Valid keys of 'synthetic': songs"),
-        ("image=vgg", "small_cnn, squeezenet"),
+        ("image=vgg", "vgg19, resnet101"),
     ],
 )
 def test_a_wrong_key_lists_the_valid_ones(fails, tmp_path, setting, valid):
@@ -135,11 +136,7 @@ def test_defaults_of_train(asked):
     ("flags", "key", "value"),
     [
         ("--dataset tuxpaint", "dataset", Component("tuxpaint")),
-        (
-            "--dataset a/b.JSONL",
-            "dataset",
-            Component("manifest", {"path": "a/b.JSONL"}),
-        ),
+        ("--dataset a/b.CSV", "dataset", Component("manifest", {"path": "a/b.CSV"})),
         ("--dataset b.json", "dataset", Component("manifest", {"path": "b.json"})),
         ("--fasttext cc.bin", "features.fasttext", "cc.bin"),
         ("--negatives 4", "train.negatives", 4),
@@ -215,8 +212,13 @@ def test_check_of_no_table_is_1(tmp_path, capsys):
 
 
 @pytest.fixture
-def posts(finished_run):
+def posts(finished_run, monkeypatch):
+    """Posts of a finished run, whose model ``predict`` loads once for all tests."""
+    monkeypatch.setattr("keras_jtav.serving.predictor.Predictor", load_once)
     return load_table(finished_run[0]).posts
+
+
+load_once = functools.cache(lambda folder: Predictor(folder))
 
 
 for_sentiment = pytest.mark.parametrize("finished_run", ["sentiment"], indirect=True)
@@ -251,7 +253,7 @@ def test_predict_writes_a_table_in_one_step(finished_run, posts, tmp_path, capsy
     rows = read_csv(output)
     vectors = [f"u{n}" for n in range(10)]
     assert list(rows[0]) == ["id", "probability", "label", "unreadable", *vectors]
-    predictor = Predictor(exported)
+    predictor = load_once(exported)
     answer, _ = predictor.call_on_posts("serving_default", posts[:18], PARTS)
     unified, _ = predictor.call_on_posts("encode", posts[:18], PARTS)
     found = np.array([[float(row[name]) for name in vectors] for row in rows])
@@ -283,7 +285,7 @@ def test_predict_names_bad_files_and_leaves_out_bad_rows(
 
 
 @for_sentiment
-def test_predict_of_sentiment_says_what_it_lacks(finished_run, tmp_path, fails):
+def test_predict_of_sentiment_says_what_it_lacks(finished_run, posts, tmp_path, fails):
     exported = finished_run[1].exported
     assert "needs a table of posts" in fails("predict", exported)
     assert "no table" in fails("predict", exported, tmp_path / "no.csv")
@@ -340,7 +342,7 @@ def test_predict_ranks_songs(finished_run, songs_table, picture, tmp_path, capsy
         )
         for post in songs
     ]
-    predictor = Predictor(finished_run[1].exported)
+    predictor = load_once(finished_run[1].exported)
     answer, _ = predictor.call_on_posts("serving_default", pairs, PARTS)
     expected = {p.song: s for p, s in zip(songs, answer["logit"], strict=True)}
     for row, score in zip(rows, scores, strict=True):

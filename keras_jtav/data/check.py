@@ -109,6 +109,8 @@ class _TaskCheck:
         """Go through the steps of training; return the split, empty where it fails."""
         usable = self._usable()
         if not usable:
+            if not self.problems:
+                self.problems.append("no post can be used; the findings say why")
             return {}
         try:
             parts = split_posts(usable, self._data.split, self._data.fractions, seed)

@@ -55,7 +55,7 @@ def train_vectors(
         texts: Lyrics, captions, ...; tokenised here.
         dim: Size of a vector.
         seed: Decides the order of the texts.
-        subwords: Whether unseen words get vectors from n-grams of 3 to 5 characters.
+        subwords: Whether unseen words get vectors from n-grams of 3 and 4 characters.
         buckets: Rows that n-grams share (used with ``subwords``).
         cache_folder: Where results are kept; ``None``: ``vectors`` in the home folder.
 

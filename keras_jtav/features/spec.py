@@ -45,14 +45,21 @@ class FeatureSpec:
 
     @classmethod
     def from_options(
-        cls, options: FeatureOptions, vocabulary: Vocabulary
+        cls, options: FeatureOptions, vocabulary: Vocabulary | None = None
     ) -> FeatureSpec:
-        """Return the sizes that a preprocessor of these arguments yields."""
-        embedding_rows, embedding_dim = vocabulary.matrix.shape
+        """Return the sizes that a preprocessor of these arguments yields.
+
+        Without a vocabulary: those of one with ``options.vocabulary_size`` words, no
+        subwords, and vectors of ``options.embedding_dim``.
+        """
+        rows_and_dim = (options.vocabulary_size + 2, options.embedding_dim)
+        if vocabulary is not None:
+            rows_and_dim = vocabulary.matrix.shape
+        embedding_rows, embedding_dim = rows_and_dim
         return cls(
             words=options.words,
             supporting_words=options.supporting_words,
-            pieces=vocabulary.pieces,
+            pieces=1 if vocabulary is None else vocabulary.pieces,
             embedding_rows=embedding_rows,
             embedding_dim=embedding_dim,
             frames=1 + clip_samples(options) // options.hop_samples,

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from keras_jtav.features.preprocessor import Preprocessor
+from keras_jtav.options import DataOptions
 from keras_jtav.serving.raw_media import Features, audio_features, image_features
 
 STRINGS = tf.TensorSpec((None,), tf.string)
@@ -20,6 +21,7 @@ class Endpoints(tf.Module):
     Args:
         models: What ``build_model`` returned.
         preprocessor: The one of training.
+        data: Limits on what is decoded.
         settings: JSON text that the endpoint ``settings`` returns.
     """
 
@@ -27,6 +29,7 @@ class Endpoints(tf.Module):
         self,
         models: Mapping[str, keras.Model],
         preprocessor: Preprocessor,
+        data: DataOptions,
         settings: str,
     ) -> None:
         super().__init__()
@@ -40,6 +43,7 @@ class Endpoints(tf.Module):
         self.model_variables = list(variables.values())
         self.preprocessor = preprocessor
         self._models = models
+        self._data = data
         self._settings = settings
 
     def signatures(self) -> dict[str, Any]:
@@ -48,6 +52,13 @@ class Endpoints(tf.Module):
 
     def _answer_settings(self) -> Features:
         return {"settings": tf.constant(self._settings)}
+
+    def _image(self, images: tf.Tensor) -> tuple[Features, tf.Tensor]:
+        return image_features(self.preprocessor, images, self._data.max_image_pixels)
+
+    def _audio(self, recordings: tf.Tensor) -> tuple[Features, tf.Tensor]:
+        seconds = self._data.max_audio_seconds
+        return audio_features(self.preprocessor, recordings, seconds)
 
     def _run(self, name: str, features: Features) -> Any:
         model = self._models[name]
@@ -83,8 +94,8 @@ class SentimentEndpoints(Endpoints):
     def _features(
         self, image: tf.Tensor, audio: tf.Tensor, lyrics: tf.Tensor, caption: tf.Tensor
     ) -> tuple[Features, Features]:
-        pictures, image_ok = image_features(self.preprocessor, image)
-        recordings, audio_ok = audio_features(self.preprocessor, audio)
+        pictures, image_ok = self._image(image)
+        recordings, audio_ok = self._audio(audio)
         texts = self.preprocessor.text(lyrics, caption)
         flags = {"image_ok": image_ok, "audio_ok": audio_ok}
         return pictures | recordings | texts, flags
@@ -117,12 +128,12 @@ class RetrievalEndpoints(Endpoints):
         return {"logit": logit, "probability": tf.sigmoid(logit), **flags}
 
     def _encode_query(self, image: tf.Tensor, caption: tf.Tensor) -> Features:
-        features, image_ok = image_features(self.preprocessor, image)
+        features, image_ok = self._image(image)
         features |= self.preprocessor.caption(caption)
         return {**self._run("encode_query", features), "image_ok": image_ok}
 
     def _encode_song(self, audio: tf.Tensor, lyrics: tf.Tensor) -> Features:
-        features, audio_ok = audio_features(self.preprocessor, audio)
+        features, audio_ok = self._audio(audio)
         features |= self.preprocessor.lyrics(lyrics)
         return {**self._run("encode_song", features), "audio_ok": audio_ok}
 

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from keras_jtav.features.preprocessor import Preprocessor
 from keras_jtav.layers import set_cudnn
+from keras_jtav.options import DataOptions
 from keras_jtav.serving.endpoints import RetrievalEndpoints, SentimentEndpoints
 
 ENDPOINTS = {"sentiment": SentimentEndpoints, "retrieval": RetrievalEndpoints}
@@ -24,6 +25,7 @@ def export_model(
     task: str,
     models: Mapping[str, keras.Model],
     preprocessor: Preprocessor,
+    data: DataOptions,
     settings: Mapping,
     folder: Path,
 ) -> Path:
@@ -36,6 +38,7 @@ def export_model(
         task: ``sentiment`` or ``retrieval``.
         models: What ``build_model`` returned, trained.
         preprocessor: The one of training.
+        data: Limits on what the model decodes.
         settings: What travels inside, as JSON: labels, preprocessing, versions. The
             endpoint ``settings`` and the file ``assets.extra/settings.json`` hold it.
         folder: Where numbered versions are kept.
@@ -45,7 +48,7 @@ def export_model(
     """
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(settings, indent=1, sort_keys=True)
-    endpoints = ENDPOINTS[task](models, preprocessor, text)
+    endpoints = ENDPOINTS[task](models, preprocessor, data, text)
     aside = Path(tempfile.mkdtemp(prefix=".export-", dir=folder))
     try:
         for model in models.values():

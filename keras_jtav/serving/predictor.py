@@ -33,6 +33,7 @@ class Predictor:
             )
         self._model = tf.saved_model.load(str(folder))
         self.settings: dict = json.loads(self.call("settings")["settings"])
+        self._limits = self.settings["config"]["data"]
 
     @property
     def task(self) -> str:
@@ -64,24 +65,26 @@ class Predictor:
         for start in range(0, len(posts), BATCH_SIZE):
             batch = posts[start : start + BATCH_SIZE]
             inputs = {
-                part: np.array([_encoded(post, part, faults) for post in batch], object)
+                part: np.array(
+                    [self._encoded(post, part, faults) for post in batch], object
+                )
                 for part in parts
             }
             answers.append(self.call(endpoint, **inputs))
         return {n: np.concatenate([a[n] for a in answers]) for n in answers[0]}, faults
 
-
-def _encoded(post: Post, part: str, faults: list[Rejection]) -> bytes:
-    """Return one medium or text as an endpoint takes it; empty where it is missing."""
-    if part in ("lyrics", "caption"):
-        return post.texts.get(part, "").encode()
-    path = getattr(post, part)
-    if path is None:
-        return b""
-    try:
-        if part == "image":
-            return encode_png(decode_image(path))
-        return encode_wav(decode_audio(path))
-    except (OSError, ValueError) as error:
-        faults.append(Rejection(f"post {post.id}", str(path), str(error)))
-        return b""
+    def _encoded(self, post: Post, part: str, faults: list[Rejection]) -> bytes:
+        """Return one medium or text as an endpoint takes it; empty is missing."""
+        if part in ("lyrics", "caption"):
+            return post.texts.get(part, "").encode()
+        path = getattr(post, part)
+        if path is None:
+            return b""
+        try:
+            if part == "image":
+                return encode_png(decode_image(path, self._limits["max_image_pixels"]))
+            seconds = self._limits["max_audio_seconds"]
+            return encode_wav(decode_audio(path, seconds))
+        except (OSError, ValueError) as error:
+            faults.append(Rejection(f"post {post.id}", str(path), str(error)))
+            return b""

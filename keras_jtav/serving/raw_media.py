@@ -17,13 +17,14 @@ Features = dict[str, tf.Tensor]
 
 
 def image_features(
-    preprocessor: Preprocessor, images: tf.Tensor
+    preprocessor: Preprocessor, images: tf.Tensor, max_pixels: int
 ) -> tuple[Features, tf.Tensor]:
     """Decode and size pictures.
 
     Args:
         preprocessor: The one of training.
         images: Encoded pictures, string ``(batch,)``.
+        max_pixels: Larger pictures are not decoded.
 
     Returns:
         ``image`` and ``image_mask``, and bool ``(batch,)``: False where a picture was
@@ -36,7 +37,7 @@ def image_features(
     }
 
     def one(encoded: tf.Tensor) -> tuple[Features, tf.Tensor]:
-        picture, ok = decode_image_bytes(encoded)
+        picture, ok = decode_image_bytes(encoded, max_pixels)
         return preprocessor.image(picture), ok | (tf.strings.length(encoded) == 0)
 
     return tf.map_fn(
@@ -45,13 +46,14 @@ def image_features(
 
 
 def audio_features(
-    preprocessor: Preprocessor, recordings: tf.Tensor
+    preprocessor: Preprocessor, recordings: tf.Tensor, max_seconds: float
 ) -> tuple[Features, tf.Tensor]:
     """Decode recordings, resample them and compute their spectrograms.
 
     Args:
         preprocessor: The one of training.
         recordings: RIFF WAV files, string ``(batch,)``.
+        max_seconds: What comes later is left out.
 
     Returns:
         ``spectrogram`` and ``segment_mask``, and bool ``(batch,)``: False where a
@@ -64,7 +66,7 @@ def audio_features(
     }
 
     def one(encoded: tf.Tensor) -> tuple[Features, tf.Tensor]:
-        waveform, sample_rate_hz, ok = parse_wav(encoded)
+        waveform, sample_rate_hz, ok = parse_wav(encoded, max_seconds)
         features = preprocessor.audio(resample(waveform, sample_rate_hz))
         return features, ok | (tf.strings.length(encoded) == 0)
 

@@ -165,8 +165,17 @@ def _tower(
 ) -> KerasTensor:
     """Return one vector for one side of a pair, ``(batch, units)``."""
     present = AbsentVectors(rate, seed=seed, name=f"{side}_absent")(vectors, masks)
-    joint = layers.Concatenate(name=f"{side}_joint")([*present])
-    tower = layers.Dense(units, name=f"{side}_projection")(joint)
+    # Choice: each vector is brought to one scale first; word vectors are small.
+    present = [layers.LayerNormalization()(vector) for vector in present]
+    joint = present[0]
+    if len(present) > 1:
+        joint = layers.Concatenate(name=f"{side}_joint")(present)
+    tower = layers.Dense(units, use_bias=False, name=f"{side}_projection")(joint)
+    # Choice: centred over the batch in training. Otherwise all items may move to one
+    # direction, the easiest way to a lower loss while they cannot be told apart.
+    tower = layers.BatchNormalization(
+        momentum=0.9, center=False, scale=False, name=f"{side}_centring"
+    )(tower)
     return ScaledUnitNorm(learn_scale, name=f"{side}_tower")(tower)
 
 

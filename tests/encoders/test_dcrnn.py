@@ -37,6 +37,7 @@ def test_the_frames_of_a_step_stay_together():
 
 
 def test_the_order_of_time_matters():
+    keras.utils.set_random_seed(0)  # another draw may leave every ReLU at zero
     encoder = build_dcrnn(spec(64), **SMALL)
     assert np.abs(encoder(clips(64)) - encoder(clips(64)[:, ::-1])).max() > 1e-4
 

@@ -79,8 +79,8 @@ def test_features_have_the_shapes_of_the_spec(preprocessor, posts):
         name: (array.dtype.name, *array.shape) for name, array in features.items()
     }
     assert shapes == {
-        "words": ("int32", 6, 40),
-        "supporting_words": ("int32", 2, 40),
+        "words": ("int32", 6, 24),
+        "supporting_words": ("int32", 2, 24),
         "spectrogram": ("float32", 2, FRAMES, 24),
         "segment_mask": ("bool", 2),
         "image": ("uint8", 16, 16, 3),
@@ -95,7 +95,7 @@ def test_mapped_equals_direct(spectrogram, posts):
     mapped = as_dataset(posts).map(preprocessor)
     assert mapped.element_spec["spectrogram"].shape == (None, FRAMES, 24)
     assert mapped.element_spec["image"].shape == (16, 16, 3)
-    assert mapped.element_spec["words"].shape == (6, 40)
+    assert mapped.element_spec["words"].shape == (6, 24)
     for post, features in zip(posts, mapped, strict=True):
         assert_same(features, preprocessor(post))
 

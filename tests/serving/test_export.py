@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_jtav.options import DataOptions
 from keras_jtav.preparation import load_table
 from keras_jtav.serving.export import export_model
 from keras_jtav.serving.predictor import Predictor
@@ -166,5 +167,5 @@ def test_versions_count_up_and_a_failed_export_leaves_nothing(tmp_path, monkeypa
     monkeypatch.setitem(export_model.__globals__["ENDPOINTS"], "sentiment", Broken)
     (tmp_path / "1").mkdir()
     with pytest.raises(RuntimeError, match="disk on fire"):
-        export_model("sentiment", {}, None, {}, tmp_path)
+        export_model("sentiment", {}, None, DataOptions(), {}, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["1"]

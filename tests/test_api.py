@@ -1,0 +1,36 @@
+import subprocess
+import sys
+
+import pytest
+
+import keras_jtav
+
+
+def test_every_name_loads():
+    for name in keras_jtav.__all__:
+        assert getattr(keras_jtav, name) is not None
+    assert set(keras_jtav.__all__) <= set(dir(keras_jtav))
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        keras_jtav.nonsense  # noqa: B018 - the access is the test
+
+
+def test_importing_loads_nothing_heavy():
+    code = (
+        "import sys, keras_jtav; "
+        "print({'keras', 'tensorflow', 'numpy'} & set(sys.modules))"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert output.strip() == "set()"
+
+
+def test_build_model_needs_no_more_than_a_config():
+    settings = ["features.vocabulary_size=50", "features.embedding_dim=8"]
+    config = keras_jtav.preset_config("sentiment", "small").override(settings)
+    models = keras_jtav.build_model(config)
+    assert models["train"].output_shape == (None,)
+    assert models["encode"].output_shape == (None, 64)
