@@ -35,7 +35,7 @@ TASK_SETTINGS: dict[str, tuple[str, ...]] = {
 }
 SMALL_TASK_SETTINGS: dict[str, tuple[str, ...]] = {
     "sentiment": (),
-    "retrieval": ("tower_units=64",),
+    "retrieval": ("tower_units=64", "train.epochs=12"),
 }
 
 
