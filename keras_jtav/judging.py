@@ -13,7 +13,7 @@ import numpy as np
 
 from keras_jtav.data.pairs import first_rows_of_songs
 from keras_jtav.evaluation.classification import classification_metrics
-from keras_jtav.evaluation.pair_scores import encode, pair_scores
+from keras_jtav.evaluation.pair_scores import Encodings, encode, pair_scores
 from keras_jtav.evaluation.ranks import rank_metrics
 from keras_jtav.preparation import Prepared
 from keras_jtav.training import Validation
@@ -21,7 +21,32 @@ from keras_jtav.training import Validation
 BATCH_SIZE = 32
 
 
-class SentimentJudge:
+class Judge:
+    """Runs models over splits, from datasets that are made once.
+
+    Args:
+        models: What ``build_model`` returned.
+        prepared: The data of the run.
+    """
+
+    def __init__(self, models: Mapping[str, keras.Model], prepared: Prepared) -> None:
+        self._models = models
+        self._prepared = prepared
+        self._datasets: dict[tuple[str, str], Iterable] = {}
+
+    def _encode(
+        self, model: str, split: str, rows: np.ndarray | None = None
+    ) -> Encodings | np.ndarray:
+        """Return the outputs of a model for the given posts of a split, or for all."""
+        key = (model, split)
+        if key not in self._datasets:  # to trace one takes longer than to read it
+            names = [tensor.name for tensor in self._models[model].inputs]
+            features = self._prepared.features[split]
+            self._datasets[key] = features.encoding(names, BATCH_SIZE, rows)
+        return encode(self._models[model], self._datasets[key])
+
+
+class SentimentJudge(Judge):
     """Runs a sentiment model over splits.
 
     Args:
@@ -30,8 +55,7 @@ class SentimentJudge:
     """
 
     def __init__(self, models: Mapping[str, keras.Model], prepared: Prepared) -> None:
-        self._model = models["train"]
-        self._prepared = prepared
+        super().__init__(models, prepared)
         self.validation = Validation(self._measure, "auc", higher_is_better=True)
 
     def labels(self, split: str) -> np.ndarray:
@@ -40,7 +64,7 @@ class SentimentJudge:
 
     def probabilities(self, split: str) -> np.ndarray:
         """Return the probabilities of class 1, float64 ``(posts,)``."""
-        logits = encode(self._model, _batches(self._model, self._prepared, split))
+        logits = self._encode("train", split)
         return 1 / (1 + np.exp(-logits.astype("float64")))
 
     def _measure(self) -> dict[str, float]:
@@ -56,7 +80,7 @@ class SentimentJudge:
         }
 
 
-class RetrievalJudge:
+class RetrievalJudge(Judge):
     """Runs a retrieval model over splits.
 
     Args:
@@ -65,8 +89,7 @@ class RetrievalJudge:
     """
 
     def __init__(self, models: Mapping[str, keras.Model], prepared: Prepared) -> None:
-        self._models = models
-        self._prepared = prepared
+        super().__init__(models, prepared)
         self.validation = Validation(self._measure, "mrr", higher_is_better=True)
 
     def song_rows(self, split: str) -> np.ndarray:
@@ -80,11 +103,8 @@ class RetrievalJudge:
 
     def scores(self, split: str) -> np.ndarray:
         """Return the logits of a split, float32 ``(queries, songs)``."""
-        query_model = self._models["encode_query"]
-        song_model = self._models["encode_song"]
-        rows = self.song_rows(split)
-        queries = encode(query_model, _batches(query_model, self._prepared, split))
-        songs = encode(song_model, _batches(song_model, self._prepared, split, rows))
+        queries = self._encode("encode_query", split)
+        songs = self._encode("encode_song", split, self.song_rows(split))
         return pair_scores(self._models, queries, songs)
 
     def _measure(self) -> dict[str, float]:
@@ -92,13 +112,3 @@ class RetrievalJudge:
 
 
 JUDGES = {"sentiment": SentimentJudge, "retrieval": RetrievalJudge}
-
-
-def _batches(
-    model: keras.Model,
-    prepared: Prepared,
-    split: str,
-    rows: np.ndarray | None = None,
-) -> Iterable:
-    names = [tensor.name for tensor in model.inputs]
-    return prepared.features[split].encoding(names, BATCH_SIZE, rows)

@@ -36,6 +36,7 @@ class Prepared:
         vocabulary: Words and their vectors.
         preprocessor: From decoded posts to features.
         spec: Sizes of the features.
+        store: Features of the media files.
         features: Features of the posts of each split.
         modalities: What the model sees.
         split: How the posts were split.
@@ -47,6 +48,7 @@ class Prepared:
     vocabulary: Vocabulary
     preprocessor: Preprocessor
     spec: FeatureSpec
+    store: MediaStore
     features: dict[str, PostFeatures]
     modalities: tuple[str, ...]
     split: str
@@ -100,6 +102,7 @@ def prepare(config: Config, progress: Progress) -> Prepared:
         vocabulary,
         preprocessor,
         spec,
+        store,
         features,
         config.modalities,
         config.data.split,

@@ -10,15 +10,16 @@ from importlib.metadata import version
 from pathlib import Path
 
 from keras_jtav import console
+from keras_jtav.allocator import keep_freed_memory
 from keras_jtav.config import MODALITIES, Config
 from keras_jtav.data.manifest import write_rejections
-from keras_jtav.data.pairs import BatchPlan
 from keras_jtav.judging import JUDGES
 from keras_jtav.model import build_model, check_config
 from keras_jtav.preparation import Prepared, prepare
 from keras_jtav.reporting import REPORTS
 from keras_jtav.serving.export import export_model
-from keras_jtav.training import seed_everything, train
+from keras_jtav.training import seed_everything
+from keras_jtav.transfer import train_phases
 
 RUNS_FOLDER = Path("runs")
 EXPORTS_FOLDER = Path("exported_models")
@@ -59,6 +60,7 @@ def run(
     """
     check_config(config)
     folder = open_folder(config, runs_folder, resume)
+    keep_freed_memory()
     seed_everything(config.train.seed)
     console.say(f"keras_jtav {config.task} on {config.dataset.name}, run in {folder}")
     prepared = prepare(config, console.progress)
@@ -70,20 +72,12 @@ def run(
 
     models = build_model(config, prepared.spec, prepared.vocabulary.matrix)
     judge = JUDGES[config.task](models, prepared)
-    negatives = config.train.negatives if config.task == "retrieval" else 0
-    plan = BatchPlan(
-        prepared.posts["train"],
-        config.train.batch_size,
-        negatives,
-        config.train.seed,
-    )
-    history = train(
-        models["train"],
-        config.train,
-        prepared.features["train"],
-        plan,
-        judge.validation,
+    history = train_phases(
+        config,
+        models,
+        prepared,
         folder,
+        console.progress,
         lambda phase, epochs: [console.TrainingProgress(phase, epochs)],
     )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,9 +21,6 @@ import tensorflow as tf
 from keras_jtav.config import TrainOptions
 from keras_jtav.data.pairs import BatchPlan
 from keras_jtav.data.pipeline import PostFeatures
-from keras_jtav.encoders.image_encoder import frozen_backbone, open_backbone
-
-FINE_TUNE_RATE = 0.1
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,8 @@ def train(
     plan: BatchPlan,
     validation: Validation,
     folder: Path,
-    callbacks: Callable[[str, int], list[keras.callbacks.Callback]],
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    phase: str = "train",
 ) -> list[dict[str, float]]:
     """Train a model to its best validation epoch, going on from ``folder``'s state.
 
@@ -65,48 +63,41 @@ def train(
         plan: The batches of every epoch.
         validation: How an epoch is judged.
         folder: Where checkpoints and TensorBoard logs are kept.
-        callbacks: Returns further callbacks, given a phase and its number of epochs.
+        callbacks: Further callbacks.
+        phase: Name of the folders of this training's checkpoints and logs.
 
     Returns:
-        Metrics of every epoch of every phase. The model holds the best weights.
+        Metrics of every epoch. The model holds the best weights.
     """
-    backbone = frozen_backbone(model)
-    phases = {"train": (options.epochs, options.learning_rate)}
-    if options.fine_tune_epochs and backbone is not None:
-        rate = options.learning_rate * FINE_TUNE_RATE
-        phases["fine_tune"] = (options.fine_tune_epochs, rate)
-    history: list[dict[str, float]] = []
-    for phase, (epochs, learning_rate) in phases.items():
-        if phase == "fine_tune":
-            open_backbone(backbone)
-        schedule = keras.optimizers.schedules.CosineDecay(
-            learning_rate, epochs * plan.steps_per_epoch
+    schedule = keras.optimizers.schedules.CosineDecay(
+        options.learning_rate, options.epochs * plan.steps_per_epoch
+    )
+    model.compile(
+        optimizer=keras.optimizers.Adam(schedule),
+        loss=keras.losses.BinaryCrossentropy(from_logits=True),
+        jit_compile=False,
+    )
+    # Built here, not inside the graph of the first step, which would be traced twice.
+    model.optimizer.build(model.trainable_variables)
+    state = TrainingState(folder / "checkpoints" / phase, validation, options)
+    first_epoch = state.restore(model)
+    if not state.finished and first_epoch < options.epochs:
+        names = [tensor.name for tensor in model.inputs]
+        model.fit(
+            features.training(plan, names, first_epoch),
+            epochs=options.epochs,
+            initial_epoch=first_epoch,
+            steps_per_epoch=plan.steps_per_epoch,
+            shuffle=False,
+            verbose=0,
+            callbacks=[
+                state,
+                keras.callbacks.TensorBoard(str(folder / "tensorboard" / phase)),
+                *callbacks,
+            ],
         )
-        model.compile(
-            optimizer=keras.optimizers.Adam(schedule),
-            loss=keras.losses.BinaryCrossentropy(from_logits=True),
-            jit_compile=False,
-        )
-        state = TrainingState(folder / "checkpoints" / phase, validation, options)
-        first_epoch = state.restore(model)
-        if not state.finished and first_epoch < epochs:
-            names = [tensor.name for tensor in model.inputs]
-            model.fit(
-                features.training(plan, names, first_epoch),
-                epochs=epochs,
-                initial_epoch=first_epoch,
-                steps_per_epoch=plan.steps_per_epoch,
-                shuffle=False,
-                verbose=0,
-                callbacks=[
-                    state,
-                    keras.callbacks.TensorBoard(str(folder / "tensorboard" / phase)),
-                    *callbacks(phase, epochs),
-                ],
-            )
-        state.load_best(model)
-        history += [{"phase": phase, **epoch} for epoch in state.history]
-    return history
+    state.load_best(model)
+    return state.history
 
 
 class TrainingState(keras.callbacks.Callback):
@@ -143,13 +134,11 @@ class TrainingState(keras.callbacks.Callback):
         self.finished = state["finished"]
         self._best_epoch = state["best_epoch"]
         if not self.finished:
-            model.optimizer.build(model.trainable_variables)
             model.load_weights(self._weights(len(self.history) - 1))
         return len(self.history)
 
     def load_best(self, model: keras.Model) -> None:
         """Give the model the weights of its best epoch."""
-        model.optimizer.build(model.trainable_variables)
         model.load_weights(self._weights(self._best_epoch))
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:

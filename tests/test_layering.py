@@ -10,6 +10,7 @@ import keras_jtav
 PACKAGE = Path(keras_jtav.__file__).parent
 ORDER = (
     "quiet",
+    "allocator",
     "options",
     "config",
     "data",
@@ -23,6 +24,7 @@ ORDER = (
     "training",
     "evaluation",
     "judging",
+    "transfer",
     "reporting",
     "serving",
     "experiments",

@@ -82,7 +82,7 @@ def run(folder, epochs=6, stop=None, patience=99, measure=None):
         BatchPlan(POSTS, 8, 0, seed=2),
         Validation(measure or loss, "loss", higher_is_better=False),
         folder,
-        lambda phase, total: [StopAt(*stop)] if stop else [],
+        [StopAt(*stop)] if stop else [],
     )
     return history, model.get_weights()
 

@@ -39,6 +39,7 @@ class MediaStore:
         self._preprocessor = preprocessor
         self._data = data
         self._modalities = modalities
+        self.folder = folder
         spectrogram = {
             "version": FEATURE_VERSION,
             "kind": features.spectrogram,
@@ -47,14 +48,14 @@ class MediaStore:
             "bins": features.bins,
             "max_seconds": data.max_audio_seconds,
         }
-        image = {
+        self.image_settings = {
             "version": FEATURE_VERSION,
             "size": features.image_size,
             "max_pixels": data.max_image_pixels,
         }
         self._caches = {
             "audio": FeatureCache(folder, "spectrogram", spectrogram),
-            "image": FeatureCache(folder, "image", image),
+            "image": FeatureCache(folder, "image", self.image_settings),
         }
         self._digests: dict[Path, str] = {}
 
@@ -87,6 +88,10 @@ class MediaStore:
     def has(self, path: Path) -> bool:
         """Return whether the file's features are at hand."""
         return path in self._digests
+
+    def digest(self, path: Path) -> str:
+        """Return the digest of a prepared file's content."""
+        return self._digests[path]
 
     def spectrogram(self, path: Path) -> np.ndarray:
         """Return ``(segments, frames, bins)`` of a prepared recording."""

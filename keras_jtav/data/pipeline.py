@@ -44,6 +44,15 @@ class PostFeatures:
         self._lyrics = tf.constant([post.texts.get("lyrics", "") for post in posts])
         self._captions = tf.constant([post.texts.get("caption", "") for post in posts])
 
+    def with_store(self, store: Any, spec: Any) -> PostFeatures:
+        """Return the features of the same posts from another store of media.
+
+        Args:
+            store: Stands in for a ``MediaStore``.
+            spec: Sizes of its features.
+        """
+        return PostFeatures(self._posts, store, self._preprocessor, spec, self._task)
+
     def training(
         self, plan: BatchPlan, names: Sequence[str], epoch: int = 0
     ) -> tf.data.Dataset:
@@ -118,11 +127,11 @@ class PostFeatures:
     ) -> dict[str, tf.Tensor]:
         """Return all features; those of songs are ``(batch, candidates, ...)``."""
         spec, num_candidates = self._spec, songs.shape[1]
-        dtypes = [tf.uint8, tf.bool, tf.float32, tf.bool]
+        dtypes = [tf.as_dtype(spec.image_dtype), tf.bool, tf.float32, tf.bool]
         media = tf.numpy_function(self._load_media, [queries, songs, draws], dtypes)
-        size, batch = spec.image_size, queries.shape[0]
+        batch = queries.shape[0]
         shapes = {
-            "image": (batch, size, size, 3),
+            "image": (batch, *spec.image_shape),
             "image_mask": (batch,),
             "spectrogram": (batch, num_candidates, None, spec.frames, spec.bins),
             "segment_mask": (batch, num_candidates, None),
@@ -154,8 +163,8 @@ class PostFeatures:
 
         A draw in [0, 1) chooses one segment of a recording, -1 takes all of them.
         """
-        size = self._spec.image_size
-        images = np.zeros((len(queries), size, size, 3), np.uint8)
+        spec = self._spec
+        images = np.zeros((len(queries), *spec.image_shape), spec.image_dtype)
         image_mask = np.zeros(len(queries), bool)
         for row, query in enumerate(queries):
             path = self._posts[query].image
@@ -166,9 +175,8 @@ class PostFeatures:
             for song, draw in zip(songs.ravel(), draws.ravel(), strict=True)
         ]
         longest = max(1, *(len(clip) for clip in clips))
-        frames_and_bins = (self._spec.frames, self._spec.bins)
         shape = (*songs.shape, longest)
-        spectrograms = np.zeros((*shape, *frames_and_bins), np.float32)
+        spectrograms = np.zeros((*shape, spec.frames, spec.bins), np.float32)
         segment_mask = np.zeros(shape, bool)
         for row, clip in zip(np.ndindex(*songs.shape), clips, strict=True):
             spectrograms[row][: len(clip)] = clip

@@ -11,6 +11,7 @@ from keras_jtav.layers import (
     ProtagonistGate,
     WordVectors,
     bidirectional_gru,
+    mean_of_words,
     real_words,
 )
 
@@ -23,6 +24,7 @@ def build_att_bigru(
     gate: bool = True,
     rescale_gate: bool = False,
     trainable_vectors: bool = False,
+    word_mean: bool = False,
     dropout: float = 0.0,
 ) -> keras.Model:
     """Return the text encoder: gated word vectors, BiGRU, context attention.
@@ -39,12 +41,17 @@ def build_att_bigru(
         gate: Whether the supporting text gates the protagonist.
         rescale_gate: Whether the gate is brought to a root mean square of 1.
         trainable_vectors: Whether the word vectors learn.
+        word_mean: Whether the mean word vectors of the protagonist and of the
+            supporting text, as they are, stand beside the attended states in ``t``. Not
+            the paper's; with few posts the recurrent part learns little (see
+            ``docs/model.md``).
         dropout: Share of the word vectors' and of ``t``'s coordinates that training
             drops.
 
     Returns:
         Model from ``words`` int32 (batch, words, pieces) and ``supporting_words`` int32
-        (batch, supporting_words, pieces), in a dict, to ``t`` float (batch, 2 * units).
+        (batch, supporting_words, pieces), in a dict, to ``t`` float (batch, 2 * units),
+        with ``word_mean`` (batch, 2 * units + 2 * embedding_dim).
 
     Source:
         JTAV Sec. 3.1.1, Eq. 1.
@@ -73,6 +80,10 @@ def build_att_bigru(
     )  # (batch, words, 2 * units)
     attention = ContextAttention(attention_units, name="context_attention")
     t, _ = attention(states, mask=mask)
+    if word_mean:
+        own = mean_of_words(word_vectors, words)
+        supporting = mean_of_words(word_vectors, supporting_words)
+        t = keras.layers.Concatenate(name="word_mean")([t, own, supporting])
     t = keras.layers.Dropout(dropout)(t)
     return keras.Model({"words": words, "supporting_words": supporting_words}, t)
 

@@ -56,7 +56,8 @@ def build_image_encoder(
 
     Args:
         backbone: The network.
-        spec: Sizes of the features; ``image_size`` is used.
+        spec: Sizes of the features; ``image_size`` is used. With ``image_features`` the
+            backbone and what is before it are left out.
         weights: ``imagenet``, ``none`` or the path of a file (see ``load_backbone``).
         dim: Size of ``v``.
         dropout: Share of backbone features dropped in training.
@@ -64,7 +65,8 @@ def build_image_encoder(
             in training.
 
     Returns:
-        Uint8 ``(batch, size, size, 3)`` red, green, blue to float ``(batch, dim)``.
+        Uint8 ``(batch, size, size, 3)`` red, green, blue, or float ``(batch,
+        image_features)``, to float ``(batch, dim)``.
 
     Raises:
         ValueError: A picture size below 32, or a file that does not fit.
@@ -75,23 +77,23 @@ def build_image_encoder(
     """
     pretrained = weights != "none"
     _check(backbone, spec, weights)
-    network = backbone.build(spec.image_size)
-    if weights == "imagenet":
-        backbone.load_imagenet(network)
-    elif pretrained:
-        load_backbone(network, weights)
-
-    shape = (spec.image_size, spec.image_size, 3)
-    image = keras.Input(shape, dtype="uint8", name="image")
-    x = RandomView(name="random_view")(image) if augment else image
-    x = PixelScaling(backbone.pixels, name="pixel_scaling")(x)
-    x = network(x)
+    image = keras.Input(spec.image_shape, dtype=spec.image_dtype, name="image")
+    x = image
+    if not spec.image_features:
+        network = backbone.build(spec.image_size)
+        if weights == "imagenet":
+            backbone.load_imagenet(network)
+        elif pretrained:
+            load_backbone(network, weights)
+        network.trainable = not pretrained
+        if augment:
+            x = RandomView(name="random_view")(x)
+        x = PixelScaling(backbone.pixels, name="pixel_scaling")(x)
+        x = network(x)
     x = layers.LayerNormalization(epsilon=1e-6, name="feature_normalization")(x)
     x = layers.Dropout(dropout, name="feature_dropout")(x)
     v = layers.Dense(dim, activation="tanh", name="v")(x)
-    model = keras.Model(image, v, name=backbone.name)
-    network.trainable = not pretrained
-    return model
+    return keras.Model(image, v, name=backbone.name)
 
 
 def open_backbone(backbone: keras.Model) -> None:
@@ -102,7 +104,7 @@ def open_backbone(backbone: keras.Model) -> None:
     while the graph is built would not do: ``fit`` replaces it by ``True``.)
 
     Args:
-        backbone: What ``frozen_backbone`` returned.
+        backbone: What ``backbone_of`` returned.
     """
     backbone.trainable = True
     for layer in backbone.layers:
@@ -110,10 +112,12 @@ def open_backbone(backbone: keras.Model) -> None:
             layer.trainable = False
 
 
-def frozen_backbone(model: keras.Model) -> keras.Model | None:
-    """Return the pretrained backbone inside a model that has yet to learn, if any."""
+def frozen_encoder(model: keras.Model) -> keras.Model | None:
+    """Return the image encoder inside a model if its backbone has yet to learn."""
     for layer in model._flatten_layers():
-        if layer.name == "backbone" and not layer.trainable:
+        if isinstance(layer, keras.Model) and any(
+            part.name == "backbone" and not part.trainable for part in layer.layers
+        ):
             return layer
     return None
 

@@ -24,6 +24,8 @@ class FeatureSpec:
         frames: Spectrogram frames of one segment.
         bins: Frequency bins.
         image_size: Height and width in pixels.
+        image_features: Size of the backbone features that stand in for pictures; 0
+            where the pictures themselves are the features (see ``transfer.py``).
 
     Raises:
         ValueError: A size below 1.
@@ -37,11 +39,24 @@ class FeatureSpec:
     frames: int
     bins: int
     image_size: int
+    image_features: int = 0
 
     def __post_init__(self) -> None:
         for name, size in asdict(self).items():
-            if size < 1:
+            if size < 1 and name != "image_features":
                 raise ValueError(f"`{name}` must be at least 1; received {size}.")
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Shape of one picture, or of what stands in for it."""
+        if self.image_features:
+            return (self.image_features,)
+        return (self.image_size, self.image_size, 3)
+
+    @property
+    def image_dtype(self) -> str:
+        """Type of ``image``."""
+        return "float32" if self.image_features else "uint8"
 
     @classmethod
     def from_options(

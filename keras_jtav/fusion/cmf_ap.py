@@ -19,6 +19,7 @@ def build_cmf_ap(
     units: int = 128,
     heads: int = 1,
     positional_bias: bool = False,
+    residual: bool = False,
     normalize: bool = True,
     activation: str = "tanh",
 ) -> keras.Model:
@@ -33,6 +34,9 @@ def build_cmf_ap(
         units: Size of the result.
         heads: Numbers that each vector reads from its partner; 1 is the paper's form.
         positional_bias: Whether each coordinate has an attention bias of its own.
+        residual: Whether the vectors themselves stand beside the reconstructed ones in
+            ``u``. Not the paper's; a reconstructed vector is the vector times one
+            number, so little of it passes while that number is still near 0.
         normalize: Whether the vectors are brought to unit length first.
         activation: The ``sigma`` of Eq. 3.
 
@@ -57,7 +61,9 @@ def build_cmf_ap(
         for m, n in PAIRS
         if m in vectors and n in vectors
     ]
-    parts = reconstructed or list(vectors.values())
+    parts = reconstructed
+    if residual or not reconstructed:
+        parts = [*reconstructed, *vectors.values()]
     u = keras.layers.Concatenate(name="join")(parts) if len(parts) > 1 else parts[0]
     u = keras.layers.Dense(units, activation="relu", name="reduce")(u)
     return keras.Model(inputs, u)

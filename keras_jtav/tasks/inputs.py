@@ -27,7 +27,7 @@ def feature_shapes(spec: FeatureSpec) -> dict[str, tuple[tuple, str]]:
         "supporting_words": ((spec.supporting_words, spec.pieces), "int32"),
         "spectrogram": ((None, spec.frames, spec.bins), "float32"),
         "segment_mask": ((None,), "bool"),
-        "image": ((spec.image_size, spec.image_size, 3), "uint8"),
+        "image": (spec.image_shape, spec.image_dtype),
         "image_mask": ((), "bool"),
     }
 

@@ -5,7 +5,7 @@ import pytest
 from keras_jtav.encoders.image_encoder import (
     backbone_features,
     backbone_of,
-    frozen_backbone,
+    frozen_encoder,
     open_backbone,
 )
 from keras_jtav.encoders.small_cnn import build_small_cnn, small_cnn
@@ -70,8 +70,8 @@ def test_from_scratch_everything_trains(make_spec, pictures):
 
 def test_two_phases_of_fine_tuning(make_spec, pictures, weights_file):
     model = build_small_cnn(make_spec(), weights=weights_file, dim=8)
-    backbone = frozen_backbone(model)
-    assert backbone is backbone_of(model)
+    assert frozen_encoder(model) is model
+    backbone = backbone_of(model)
     assert not backbone.trainable_weights
 
     before = snapshot(model)
@@ -84,7 +84,7 @@ def test_two_phases_of_fine_tuning(make_spec, pictures, weights_file):
     before = snapshot(model)
     train(model, pictures)
     moved = changed(before, model)
-    assert frozen_backbone(model) is None
+    assert frozen_encoder(model) is None
     assert moved >= {weight.path for weight in backbone.weights} - NORMALIZATION
     assert not moved & NORMALIZATION
 

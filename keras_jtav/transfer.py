@@ -1,0 +1,177 @@
+"""The phases of training: with pretrained image weights there are two.
+
+While a backbone is frozen, a picture's features never change. They are computed once,
+kept beside the other features of media files, and the first phase trains a model that
+starts from them. The second phase opens the backbone of the whole model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_jtav.config import Config
+from keras_jtav.data.cache import FeatureCache
+from keras_jtav.data.media import MediaStore
+from keras_jtav.data.pairs import BatchPlan
+from keras_jtav.encoders.image_encoder import (
+    backbone_features,
+    backbone_of,
+    frozen_encoder,
+    open_backbone,
+)
+from keras_jtav.judging import JUDGES
+from keras_jtav.model import build_model
+from keras_jtav.preparation import Prepared, Progress
+from keras_jtav.training import train
+
+FINE_TUNE_RATE = 0.1
+BATCH_SIZE = 32
+
+Callbacks = Callable[[str, int], list[keras.callbacks.Callback]]
+
+
+def train_phases(
+    config: Config,
+    models: Mapping[str, keras.Model],
+    prepared: Prepared,
+    folder: Path,
+    progress: Progress,
+    callbacks: Callbacks,
+) -> list[dict[str, float]]:
+    """Train what a config asks for, going on from ``folder``'s state.
+
+    Args:
+        config: The run.
+        models: What ``build_model`` returned for it; trained in place.
+        prepared: The data of the run.
+        folder: Where checkpoints and TensorBoard logs are kept.
+        progress: Wraps an iterable, given its length and a title.
+        callbacks: Returns further callbacks, given a phase and its number of epochs.
+
+    Returns:
+        Metrics of every epoch of every phase.
+    """
+    options = config.train
+    plan = BatchPlan(
+        prepared.posts["train"],
+        options.batch_size,
+        options.negatives if config.task == "retrieval" else 0,
+        options.seed,
+    )
+
+    def phase(
+        name: str,
+        models: Mapping[str, keras.Model],
+        prepared: Prepared,
+        epochs: int,
+        learning_rate: float,
+    ) -> list[dict[str, float]]:
+        history = train(
+            models["train"],
+            replace(options, epochs=epochs, learning_rate=learning_rate),
+            prepared.features["train"],
+            plan,
+            JUDGES[config.task](models, prepared).validation,
+            folder,
+            callbacks(name, epochs),
+            name,
+        )
+        return [{"phase": name, **epoch} for epoch in history]
+
+    encoder = frozen_encoder(models["train"])
+    if encoder is None:
+        return phase("train", models, prepared, options.epochs, options.learning_rate)
+    backbone = backbone_of(encoder)
+    above = with_backbone_features(prepared, encoder, progress)
+    models_above = build_model(config, above.spec, prepared.vocabulary.matrix)
+    history = phase("train", models_above, above, options.epochs, options.learning_rate)
+    copy_weights(models_above["train"], models["train"], backbone)
+    if options.fine_tune_epochs:
+        open_backbone(backbone)
+        rate = options.learning_rate * FINE_TUNE_RATE
+        history += phase("fine_tune", models, prepared, options.fine_tune_epochs, rate)
+    return history
+
+
+def with_backbone_features(
+    prepared: Prepared, encoder: keras.Model, progress: Progress
+) -> Prepared:
+    """Return the same data with a frozen backbone's features in place of pictures.
+
+    Args:
+        prepared: The data of a run.
+        encoder: Its image encoder.
+        progress: Wraps an iterable, given its length and a title.
+    """
+    extractor = backbone_features(encoder)
+    paths = sorted(
+        {
+            post.image
+            for posts in prepared.posts.values()
+            for post in posts
+            if post.image is not None and prepared.store.has(post.image)
+        }
+    )
+    store = BackboneStore(prepared.store, extractor)
+    store.prepare(paths, progress)
+    spec = replace(prepared.spec, image_features=extractor.output.shape[-1])
+    features = {
+        split: prepared.features[split].with_store(store, spec)
+        for split in prepared.posts
+    }
+    return replace(prepared, spec=spec, features=features)
+
+
+def copy_weights(
+    source: keras.Model, target: keras.Model, backbone: keras.Model
+) -> None:
+    """Give a model the weights of the one that was trained without its backbone."""
+    inside = {id(weight) for weight in backbone.weights}
+    outside = [weight for weight in target.weights if id(weight) not in inside]
+    for weight, trained in zip(outside, source.weights, strict=True):
+        weight.assign(trained)
+
+
+class BackboneStore:
+    """A ``MediaStore`` whose pictures are the features of a backbone.
+
+    Args:
+        store: Features of the media files.
+        extractor: From pictures to backbone features.
+    """
+
+    def __init__(self, store: MediaStore, extractor: keras.Model) -> None:
+        self._store = store
+        self._extractor = extractor
+        self.has = store.has
+        self.spectrogram = store.spectrogram
+        weights = hashlib.sha256()
+        for array in extractor.get_weights():
+            weights.update(np.ascontiguousarray(array))
+        settings = {
+            "image": store.image_settings,
+            "network": extractor.name,
+            "weights": weights.hexdigest(),
+        }
+        self._cache = FeatureCache(store.folder, "backbone", settings)
+
+    def prepare(self, paths: list[Path], progress: Progress) -> None:
+        """Compute the features that no earlier run has left behind."""
+        missing = [p for p in paths if self._store.digest(p) not in self._cache]
+        firsts = range(0, len(missing), BATCH_SIZE)
+        for first in progress(firsts, len(firsts), "image features"):
+            batch = missing[first : first + BATCH_SIZE]
+            pictures = np.stack([self._store.image(path) for path in batch])
+            features = self._extractor.predict_on_batch(pictures)
+            for path, vector in zip(batch, features, strict=True):
+                self._cache.put(self._store.digest(path), vector)
+
+    def image(self, path: Path) -> np.ndarray:
+        """Return the backbone features of a prepared picture, ``(channels,)``."""
+        return self._cache.get(self._store.digest(path))

@@ -1,0 +1,96 @@
+import zlib
+
+import keras
+import numpy as np
+import pytest
+
+from keras_jtav.encoders.image_encoder import backbone_of, frozen_encoder
+from keras_jtav.encoders.small_cnn import small_cnn
+from keras_jtav.experiments import preset_config
+from keras_jtav.judging import JUDGES
+from keras_jtav.model import build_model
+from keras_jtav.preparation import prepare
+from keras_jtav.transfer import copy_weights, train_phases, with_backbone_features
+
+
+def silent(items, total, title):
+    return items
+
+
+@pytest.fixture(params=["sentiment", "retrieval"])
+def frozen(request, tiny_settings, tmp_path):
+    """A config whose backbone comes from a file, its data and its models."""
+    keras.utils.set_random_seed(zlib.crc32(request.node.name.encode()))
+    path = tmp_path / "pretrained.weights.h5"
+    small_cnn(32).save_weights(path)
+    config = preset_config(request.param, "small").override(
+        [*tiny_settings, f"image.weights={path}", "train.fine_tune_epochs=0"]
+    )
+    prepared = prepare(config, silent)
+    models = build_model(config, prepared.spec, prepared.vocabulary.matrix)
+    return config, prepared, models
+
+
+def answers(config, models, prepared):
+    judge = JUDGES[config.task](models, prepared)
+    if config.task == "sentiment":
+        return judge.probabilities("test")
+    return judge.scores("test")
+
+
+def test_the_whole_model_answers_as_the_one_above_its_backbone(frozen):
+    config, prepared, models = frozen
+    encoder = frozen_encoder(models["train"])
+    above = with_backbone_features(prepared, encoder, silent)
+    models_above = build_model(config, above.spec, prepared.vocabulary.matrix)
+    expected = answers(config, models_above, above)
+    before = answers(config, models, prepared)
+    assert np.abs(before - expected).max() > 1e-3
+    copy_weights(models_above["train"], models["train"], backbone_of(encoder))
+    whole = answers(config, models, prepared)
+    np.testing.assert_allclose(whole, expected, atol=1e-4)
+
+
+def test_features_are_computed_once(frozen):
+    _, prepared, models = frozen
+    encoder = frozen_encoder(models["train"])
+    computed = []
+
+    def count(items, total, title):
+        computed.append(total)
+        return items
+
+    with_backbone_features(prepared, encoder, count)
+    with_backbone_features(prepared, encoder, count)
+    assert computed[0] > 0
+    assert computed[1] == 0
+
+
+@pytest.mark.slow
+def test_the_first_phase_leaves_the_backbone_and_the_second_moves_it(frozen, tmp_path):
+    config, prepared, models = frozen
+    backbone = backbone_of(frozen_encoder(models["train"]))
+
+    def train(settings, folder):
+        before = [np.array(weight) for weight in backbone.weights]
+        history = train_phases(
+            config.override(settings),
+            models,
+            prepared,
+            tmp_path / folder,
+            silent,
+            lambda phase, epochs: [],
+        )
+        moved = [
+            bool(np.any(np.array(weight) != old))
+            for weight, old in zip(backbone.weights, before, strict=True)
+        ]
+        return [epoch["phase"] for epoch in history], moved
+
+    phases, moved = train(["train.epochs=1"], "frozen")
+    assert phases == ["train"]
+    assert not any(moved)
+    settings = ["train.epochs=1", "train.fine_tune_epochs=1"]
+    phases, moved = train(settings, "fine_tuned")
+    assert phases == ["train", "fine_tune"]
+    assert any(moved)
