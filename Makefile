@@ -1,6 +1,9 @@
 # The two commands of a fresh machine are `make demo` and `make test`; both set up what
 # they need. PYTHON may name another interpreter, 3.11 to 3.13.
 PYTHON ?= python3
+# Two processes: a test uses little more than one core. A file's tests stay together,
+# as they share what they have set up.
+PYTEST := -m pytest -n 2 --dist loadfile
 VENV := .venv
 BIN := $(VENV)/bin
 WEIGHTS := $(or $(KERAS_JTAV_HOME),$(HOME)/.cache/keras_jtav)/weights/squeezenet_weights_tf_dim_ordering_tf_kernels.h5
@@ -27,11 +30,11 @@ demo: setup ## Train, judge and export on the embedded data
 
 .PHONY: test
 test: setup weights ## Run the ordinary test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python $(PYTEST)
 
 .PHONY: test-fast
 test-fast: setup ## Run the tests that take less than about 20 seconds
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python $(PYTEST) -m 'not slow'
 
 .PHONY: lint
 lint: setup ## Check style and format

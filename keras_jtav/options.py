@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,15 @@ class TrainOptions:
     """How the network is trained (Sec. 3.3).
 
     Args:
-        epochs: Most passes over the training split.
+        epochs: Most passes over the training split; 0: as many as make ``steps`` steps,
+            so that a small data set is read more often than a large one.
+        steps: Most training steps where ``epochs`` is 0.
         batch_size: Posts (retrieval: queries) per step.
         learning_rate: Of Adam, at the start; it falls to 0 along a cosine.
-        patience: Epochs without a better validation result before training stops.
+        weight_decay: Share of the learning rate by which every step shrinks the
+            weights (not biases and not the scales of normalisation); 0 for none.
+        patience: Epochs without a better validation result before training stops; 0: a
+            third of all epochs.
         fine_tune_epochs: Most passes of a second phase in which a pretrained image
             backbone learns too, at a tenth of the learning rate; 0 leaves it frozen.
         negatives: False songs per query and epoch.
@@ -79,11 +84,25 @@ class TrainOptions:
     """
 
     epochs: int = 50
+    steps: int = 1500
     batch_size: int = 32
     learning_rate: float = 1e-3
+    weight_decay: float = 0.0
     patience: int = 8
     fine_tune_epochs: int = 10
     negatives: int = 1
     modality_dropout: float = 0.1
     contrastive_weight: float = 1.0
     seed: int = 0
+
+    def for_steps(self, steps_per_epoch: int) -> TrainOptions:
+        """Return the options with the zeros of ``epochs`` and ``patience`` resolved.
+
+        Example:
+            >>> options = TrainOptions(epochs=0, steps=600, patience=0).for_steps(13)
+            >>> options.epochs, options.patience
+            (46, 15)
+        """
+        epochs = self.epochs or max(1, round(self.steps / steps_per_epoch))
+        patience = self.patience or max(1, round(epochs / 3))
+        return replace(self, epochs=epochs, patience=patience)

@@ -125,8 +125,11 @@ def build_vocabulary(config: Config, train_posts: Sequence[Post]) -> Vocabulary:
     Choice: the table is scaled so that the coordinates of words have a root mean square
     of 1. fastText's are about a tenth of that, and the gate of Sec. 3.1.1, a product of
     two vectors, would shrink the words of a post with a caption once more.
+
+    Choice: the texts of a post are one text to learn from, so that the words of its
+    caption and of its lyrics, which may be of two languages, come to lie together.
     """
-    texts = [text for post in train_posts for text in post.texts.values() if text]
+    texts = [" ".join(post.texts.values()) for post in train_posts]
     options = config.features
     if options.fasttext:
         words = sorted({word for text in tokenize_texts(texts) for word in text})
@@ -152,11 +155,12 @@ def _usable(table: PostTable, task: str) -> PostTable:
 def _check_rejections(
     rejections: Sequence[Rejection], num_rows: int, config: Config
 ) -> None:
-    share = len(rejections) / max(num_rows, 1)
+    num_bad = len({rejection.row for rejection in rejections})
+    share = num_bad / max(num_rows, 1)
     if share > config.data.max_rejected:
         first = rejections[0]
         raise ValueError(
-            f"{len(rejections)} of {num_rows} rows ({share:.1%}) cannot be used, more "
+            f"{num_bad} of {num_rows} rows ({share:.1%}) cannot be used, more "
             f"than --max-rejected {config.data.max_rejected} allows. The first: "
             f"{first.row} {first.file}: {first.reason}. `keras-jtav check` lists all."
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -59,11 +60,20 @@ def run(
         OSError: A file that cannot be read or written.
     """
     check_config(config)
-    folder = open_folder(config, runs_folder, resume)
+    folder = last_run(config, runs_folder) if resume else None
+    if folder and (folder / "metrics.json").exists():
+        console.say(f"{folder} is complete; its results are in metrics.json")
+        return read_result(folder)
     keep_freed_memory()
     seed_everything(config.train.seed)
+    is_new, folder = folder is None, folder or new_run(config, runs_folder)
     console.say(f"keras_jtav {config.task} on {config.dataset.name}, run in {folder}")
-    prepared = prepare(config, console.progress)
+    try:
+        prepared = prepare(config, console.progress)
+    except (ValueError, OSError, ImportError):
+        if is_new:  # nothing to resume
+            shutil.rmtree(folder)
+        raise
     write_rejections(prepared.rejections, folder / "rejected.csv")
     console.show_data(
         prepared.posts, prepared.rejections, prepared.class_names, config.task
@@ -107,29 +117,45 @@ def run(
     return RunResult(folder, exported, report.metrics)
 
 
-def open_folder(config: Config, runs_folder: Path, resume: bool) -> Path:
-    """Return the folder of a new run, or with ``resume`` of the config's last one.
+def last_run(config: Config, runs_folder: Path) -> Path:
+    """Return the folder of the last run of a config.
 
     Raises:
-        FileNotFoundError: Nothing to resume.
+        FileNotFoundError: There is none.
     """
-    name = f"{config.task}-{Path(config.dataset.name).stem}"
-    earlier = sorted(runs_folder.glob(f"{name}-[0-9]*"))
-    if resume:
-        for folder in reversed(earlier):
-            path = folder / "config.json"
-            if path.exists() and Config.load(path) == config:
-                return folder
-        raise FileNotFoundError(
-            f"{runs_folder} holds no run of this config to resume. Repeat the command "
-            "of the run that was interrupted and add --resume, or leave --resume out."
-        )
-    numbers = [path.name.removeprefix(f"{name}-") for path in earlier]
+    for folder in reversed(_earlier_runs(config, runs_folder)):
+        path = folder / "config.json"
+        if path.exists() and Config.load(path) == config:
+            return folder
+    raise FileNotFoundError(
+        f"{runs_folder} holds no run of this config to resume. Repeat the command of "
+        "the run that was interrupted and add --resume, or leave --resume out."
+    )
+
+
+def new_run(config: Config, runs_folder: Path) -> Path:
+    """Make the next numbered folder, with the config in it."""
+    names = [path.name for path in _earlier_runs(config, runs_folder)]
+    numbers = [name.rpartition("-")[2] for name in names]
     last = max((int(number) for number in numbers if number.isdigit()), default=0)
-    folder = runs_folder / f"{name}-{last + 1:03d}"
+    folder = runs_folder / f"{_run_name(config)}-{last + 1:03d}"
     folder.mkdir(parents=True)
     write_text(folder / "config.json", config.to_json())
     return folder
+
+
+def read_result(folder: Path) -> RunResult:
+    """Return what a complete run left behind."""
+    saved = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    return RunResult(folder, Path(saved["model"]), saved["metrics"])
+
+
+def _run_name(config: Config) -> str:
+    return f"{config.task}-{Path(config.dataset.name).stem}"
+
+
+def _earlier_runs(config: Config, runs_folder: Path) -> list[Path]:
+    return sorted(runs_folder.glob(f"{_run_name(config)}-[0-9]*"))
 
 
 def model_name(config: Config) -> str:
@@ -148,10 +174,22 @@ def model_name(config: Config) -> str:
     extensions = [
         *([f"{heads} heads"] if heads != 1 else []),
         *(["positional bias"] if config.fusion.kwargs.get("positional_bias") else []),
+        *(["residual"] if config.fusion.kwargs.get("residual") else []),
+        *(["statistics"] if _has_statistics(config) else []),
         *(["towers"] if config.task == "retrieval" and config.tower_units else []),
     ]
     name = " ".join(part for part in (fusion, subset) if part)
     return " + ".join([name, *extensions])
+
+
+def _has_statistics(config: Config) -> bool:
+    """Return whether vectors hold what needs no learning (``docs/model.md``)."""
+    parts = {"text": "word_mean", "audio": "statistics"}
+    used = [modality for modality in parts if modality in config.modalities]
+    flags = [getattr(config, m).kwargs.get(parts[m]) for m in used]
+    return any(flags) or (
+        "image" in config.modalities and config.image.name == "small_cnn"
+    )
 
 
 def export_settings(config: Config, prepared: Prepared, measured: Mapping) -> dict:

@@ -22,6 +22,8 @@ from keras_jtav.config import TrainOptions
 from keras_jtav.data.pairs import BatchPlan
 from keras_jtav.data.pipeline import PostFeatures
 
+NOT_DECAYED = ("bias", "gamma", "beta")
+
 
 @dataclass(frozen=True)
 class Validation:
@@ -72,8 +74,12 @@ def train(
     schedule = keras.optimizers.schedules.CosineDecay(
         options.learning_rate, options.epochs * plan.steps_per_epoch
     )
+    optimizer = keras.optimizers.Adam(
+        schedule, weight_decay=options.weight_decay or None
+    )
+    optimizer.exclude_from_weight_decay(var_names=NOT_DECAYED)
     model.compile(
-        optimizer=keras.optimizers.Adam(schedule),
+        optimizer=optimizer,
         loss=keras.losses.BinaryCrossentropy(from_logits=True),
         jit_compile=False,
     )

@@ -27,6 +27,7 @@ from keras_jtav.encoders.image_encoder import (
 )
 from keras_jtav.judging import JUDGES
 from keras_jtav.model import build_model
+from keras_jtav.options import TrainOptions
 from keras_jtav.preparation import Prepared, Progress
 from keras_jtav.training import train
 
@@ -69,33 +70,37 @@ def train_phases(
         name: str,
         models: Mapping[str, keras.Model],
         prepared: Prepared,
-        epochs: int,
-        learning_rate: float,
+        options: TrainOptions,
     ) -> list[dict[str, float]]:
+        options = options.for_steps(plan.steps_per_epoch)
         history = train(
             models["train"],
-            replace(options, epochs=epochs, learning_rate=learning_rate),
+            options,
             prepared.features["train"],
             plan,
             JUDGES[config.task](models, prepared).validation,
             folder,
-            callbacks(name, epochs),
+            callbacks(name, options.epochs),
             name,
         )
         return [{"phase": name, **epoch} for epoch in history]
 
     encoder = frozen_encoder(models["train"])
     if encoder is None:
-        return phase("train", models, prepared, options.epochs, options.learning_rate)
+        return phase("train", models, prepared, options)
     backbone = backbone_of(encoder)
     above = with_backbone_features(prepared, encoder, progress)
     models_above = build_model(config, above.spec, prepared.vocabulary.matrix)
-    history = phase("train", models_above, above, options.epochs, options.learning_rate)
+    history = phase("train", models_above, above, options)
     copy_weights(models_above["train"], models["train"], backbone)
     if options.fine_tune_epochs:
         open_backbone(backbone)
-        rate = options.learning_rate * FINE_TUNE_RATE
-        history += phase("fine_tune", models, prepared, options.fine_tune_epochs, rate)
+        fine_tuning = replace(
+            options,
+            epochs=options.fine_tune_epochs,
+            learning_rate=options.learning_rate * FINE_TUNE_RATE,
+        )
+        history += phase("fine_tune", models, prepared, fine_tuning)
     return history
 
 

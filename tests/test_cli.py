@@ -89,7 +89,7 @@ def fails(capsys):
 @pytest.mark.parametrize(
     ("setting", "valid"),
     [
-        ("train.epoks=3", "train.epochs, train.batch_size"),
+        ("train.epoks=3", "train.epochs, train.steps"),
         ("fusion.unit=3", "Valid keys of 'cmf_ap'"),
         ("dataset.song=3", "Valid keys of 'synthetic': songs"),
         ("image=vgg", "vgg19, resnet101"),

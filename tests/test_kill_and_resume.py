@@ -17,6 +17,7 @@ PATIENCE_SECONDS = 300
 def command(request, tiny_settings):
     """Return the words that train a tiny model for six epochs in a folder."""
     settings = (*tiny_settings, "train.epochs=6", "train.batch_size=16")
+    settings += ("train.patience=8",)
 
     def words(folder, *more):
         folders = ("--runs", folder / "runs", "--exports", folder / "exports")
@@ -102,6 +103,7 @@ def test_a_killed_run_ends_as_an_undisturbed_one(command, tmp_path):
 
     state = the_run(killed) / "checkpoints/train/state.json"
     written = state.stat().st_mtime_ns
-    finish(command(killed, "--resume"))
+    assert "complete" in finish(command(killed, "--resume"))
     assert same(metrics_of(killed), expected)
+    assert [path.name for path in killed.glob("exports/*/*")] == ["1"]
     assert state.stat().st_mtime_ns == written, "a finished run was trained again"

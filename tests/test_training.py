@@ -66,7 +66,7 @@ def make_model():
     return keras.Model({"x": x}, keras.ops.squeeze(logit, -1))
 
 
-def run(folder, epochs=6, stop=None, patience=99, measure=None):
+def run(folder, epochs=6, stop=None, patience=99, measure=None, **options):
     model, features = make_model(), ArrayFeatures()
 
     def loss():
@@ -76,7 +76,11 @@ def run(folder, epochs=6, stop=None, patience=99, measure=None):
     history = train(
         model,
         TrainOptions(
-            epochs=epochs, batch_size=8, learning_rate=0.03, patience=patience
+            epochs=epochs,
+            batch_size=8,
+            learning_rate=0.03,
+            patience=patience,
+            **options,
         ),
         features,
         BatchPlan(POSTS, 8, 0, seed=2),
@@ -146,3 +150,30 @@ def test_only_the_last_and_the_best_weights_are_kept(tmp_path):
     files = {p.name for p in (tmp_path / "checkpoints/train").iterdir()}
     assert "state.json" in files
     assert len(files) in (2, 3)
+
+
+def test_weight_decay_shrinks_kernels_and_spares_biases_and_scales(tmp_path):
+    _, free = run(tmp_path / "free", epochs=1)
+    _, decayed = run(tmp_path / "decayed", epochs=1, weight_decay=1 / 0.03)
+    names = [weight.path for weight in make_model().weights]
+    # A decay of one over the learning rate takes all of a weight in the first step, so
+    # that only what the next few steps added is left.
+    for name, one, other in zip(names, free, decayed, strict=True):
+        if name.endswith("kernel"):
+            assert np.abs(other).max() < 0.05 < np.abs(one).max()
+        if name.endswith("gamma"):
+            assert np.abs(other).min() > 0.5
+
+
+@pytest.mark.parametrize(
+    ("given", "resolved"),
+    [
+        ({"epochs": 5, "patience": 2}, (5, 2)),
+        ({"epochs": 0, "steps": 90}, (9, 8)),
+        ({"epochs": 0, "steps": 3, "patience": 0}, (1, 1)),
+        ({"epochs": 30, "patience": 0}, (30, 10)),
+    ],
+)
+def test_epochs_and_patience_follow_from_the_steps(given, resolved):
+    options = TrainOptions(**given).for_steps(10)
+    assert (options.epochs, options.patience) == resolved

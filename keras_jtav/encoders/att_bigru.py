@@ -11,7 +11,7 @@ from keras_jtav.layers import (
     ProtagonistGate,
     WordVectors,
     bidirectional_gru,
-    mean_of_words,
+    masked_mean,
     real_words,
 )
 
@@ -66,12 +66,12 @@ def build_att_bigru(
         trainable=trainable_vectors,
         name="word_vectors",
     )
-    vectors = word_vectors(words)  # (batch, words, dim)
+    own = vectors = word_vectors(words)  # (batch, words, dim)
+    supporting = word_vectors(supporting_words)
+    supporting_mask = real_words(supporting_words)
     if gate:
         vectors = ProtagonistGate(rescale=rescale_gate, name="protagonist_gate")(
-            vectors,
-            word_vectors(supporting_words),
-            supporting_mask=real_words(supporting_words),
+            vectors, supporting, supporting_mask=supporting_mask
         )
     vectors = keras.layers.Dropout(dropout)(vectors)
     mask = real_words(words)
@@ -81,9 +81,8 @@ def build_att_bigru(
     attention = ContextAttention(attention_units, name="context_attention")
     t, _ = attention(states, mask=mask)
     if word_mean:
-        own = mean_of_words(word_vectors, words)
-        supporting = mean_of_words(word_vectors, supporting_words)
-        t = keras.layers.Concatenate(name="word_mean")([t, own, supporting])
+        means = [masked_mean(own, mask), masked_mean(supporting, supporting_mask)]
+        t = keras.layers.Concatenate(name="word_mean")([t, *means])
     t = keras.layers.Dropout(dropout)(t)
     return keras.Model({"words": words, "supporting_words": supporting_words}, t)
 

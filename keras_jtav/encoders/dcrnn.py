@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import keras
+from keras import ops
 
 from keras_jtav.features.spec import FeatureSpec
 from keras_jtav.layers import DenseCNNBlock, bidirectional_gru
@@ -19,6 +20,7 @@ def build_dcrnn(
     dim: int = 128,
     momentum: float = 0.99,
     dropout: float = 0.0,
+    statistics: bool = False,
 ) -> keras.Model:
     """Return the audio encoder of one segment.
 
@@ -35,6 +37,9 @@ def build_dcrnn(
         dim: Size of the audio vector.
         momentum: Of the batch normalisation's averages; .8 suits short trainings.
         dropout: Share of coordinates that training drops before each dense layer.
+        statistics: Whether the last layer also sees mean and standard deviation of
+            every bin over time. Not the paper's; with few recordings the network learns
+            little (see ``docs/model.md``).
 
     Returns:
         Model from float (batch, frames, bins) in [0, 1] to ``a``, float (batch, dim).
@@ -72,6 +77,13 @@ def build_dcrnn(
     x = bidirectional_gru(units, return_sequences=False, name="rnn_2")(x)
     x = keras.layers.Dropout(dropout)(x)
     x = keras.layers.Dense(dim, activation="relu", name="dense_1")(x)
+    if statistics:
+        mean, deviation = ops.mean(spectrogram, axis=1), ops.std(spectrogram, axis=1)
+        over_time = ops.concatenate([mean, deviation], axis=1)  # (batch, 2 * bins)
+        over_time = keras.layers.BatchNormalization(
+            momentum=momentum, center=False, scale=False, name="statistics"
+        )(over_time)
+        x = keras.layers.Concatenate(name="joint")([x, over_time])
     x = keras.layers.Dropout(dropout)(x)
     a = keras.layers.Dense(dim, name="dense_2")(x)
     return keras.Model(spectrogram, a)

@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from keras_jtav.encoders.image_encoder import Backbone, build_image_encoder
+from keras_jtav.layers import PictureStatistics
 
 FILTERS = (32, 48, 64, 128)
 
@@ -17,13 +18,15 @@ def small_cnn(size: int) -> keras.Model:
     first block strides, because at full resolution it alone costs as much as the others
     together. Batch normalisation forgets fast (momentum .9): small data sets have few
     steps an epoch. Average and maximum are both pooled: how much of a shape there is,
-    and whether it is there at all.
+    and whether it is there at all. Beside them stand statistics of colours and
+    gradients, which need no learning: with a few hundred pictures, filters take long to
+    become as good (``docs/model.md``).
 
     Args:
         size: Height and width of a picture in pixels.
 
     Returns:
-        Scaled pixels ``(batch, size, size, 3)`` to ``(batch, 256)``.
+        Scaled pixels ``(batch, size, size, 3)`` to ``(batch, 464)``.
     """
     pixels = keras.Input((size, size, 3))
     x = pixels
@@ -43,7 +46,8 @@ def small_cnn(size: int) -> keras.Model:
             x = layers.MaxPooling2D(2, padding="same", name=f"block{block}_pool")(x)
     average = layers.GlobalAveragePooling2D(name="average")(x)
     maximum = layers.GlobalMaxPooling2D(name="maximum")(x)
-    features = layers.Concatenate(name="features")([average, maximum])
+    statistics = PictureStatistics(name="statistics")((pixels + 1) * 127.5)
+    features = layers.Concatenate(name="features")([average, maximum, statistics])
     return keras.Model(pixels, features, name="backbone")
 
 

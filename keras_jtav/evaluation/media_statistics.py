@@ -10,6 +10,10 @@ import numpy as np
 from PIL import Image
 
 from keras_jtav.config import SAMPLE_RATE_HZ
+from keras_jtav.layers.picture_statistics import (
+    PICTURE_STATISTICS,
+    PictureStatistics,
+)
 
 NUM_MFCC = 20
 COURSE_PARTS, COURSE_MFCC = 8, 13
@@ -18,10 +22,7 @@ QUIET = 150.0  # of the first MFCC: with 64 bands, 150 / 8 = 19 dB below the lou
 FFT_SAMPLES, HOP_SAMPLES, MEL_BANDS = 1024, 512, 64
 
 PICTURE_SIZE = 64
-CELLS = 4
-ORIENTATIONS = 9
-LEVELS = 4
-IMAGE_DIM = LEVELS**3 + CELLS**2 * ORIENTATIONS
+IMAGE_DIM = PICTURE_STATISTICS
 
 
 def audio_statistics(waveform: np.ndarray) -> np.ndarray:
@@ -61,20 +62,15 @@ def audio_statistics(waveform: np.ndarray) -> np.ndarray:
 
 
 def picture_statistics(picture: np.ndarray) -> np.ndarray:
-    """Return a colour histogram and histograms of gradients.
+    """Return the histograms of ``PictureStatistics`` of a picture of any size.
 
-    The picture is brought to 64 x 64. Colours: 4 x 4 x 4 bins, square roots of shares.
-    Gradients: 4 x 4 cells of 9 orientations, each cell divided by the mean length of
-    the 2 x 2 blocks that it belongs to.
+    The picture is brought to 64 x 64.
 
     Args:
         picture: uint8 ``(height, width, 3)``.
 
     Returns:
         float64 ``(208,)``.
-
-    Source: Dalal and Triggs, "Histograms of oriented gradients for human detection",
-    2005 (simplified).
 
     Example:
         >>> red = np.full((10, 10, 3), [255, 0, 0], np.uint8)
@@ -84,9 +80,8 @@ def picture_statistics(picture: np.ndarray) -> np.ndarray:
     small = Image.fromarray(picture).resize(
         (PICTURE_SIZE, PICTURE_SIZE), Image.Resampling.BILINEAR
     )
-    return np.concatenate(
-        [_colours(np.asarray(small)), _gradients(np.asarray(small.convert("L")))]
-    )
+    pixels = np.asarray(small, "float32")[None]
+    return np.asarray(PictureStatistics()(pixels)[0], "float64")
 
 
 @cache
@@ -103,36 +98,3 @@ def _course(mfcc: np.ndarray) -> np.ndarray:
         for start, end in pairwise(edges)
     ]
     return np.array(parts) - mfcc.mean(axis=1)
-
-
-def _colours(picture: np.ndarray) -> np.ndarray:
-    red, green, blue = np.moveaxis(picture.astype(int) * LEVELS // 256, -1, 0)
-    bins = (red * LEVELS + green) * LEVELS + blue
-    return np.sqrt(np.bincount(bins.ravel(), minlength=LEVELS**3) / bins.size)
-
-
-def _gradients(gray: np.ndarray) -> np.ndarray:
-    down, right = np.gradient(np.sqrt(gray / 255.0))
-    size = np.hypot(down, right)
-    # without a sign: an edge from dark to light is the same as one from light to dark
-    angle = np.arctan2(down, right) % np.pi / np.pi * ORIENTATIONS
-    lower = np.floor(angle).astype(int)
-    upper_share = angle - lower
-    row = np.arange(PICTURE_SIZE) * CELLS // PICTURE_SIZE
-    cell = (row[:, None] * CELLS + row) * ORIENTATIONS  # (size, size)
-    histogram = np.zeros(CELLS**2 * ORIENTATIONS)
-    for orientation, share in ((lower, 1 - upper_share), (lower + 1, upper_share)):
-        bins = cell + orientation % ORIENTATIONS
-        histogram += np.bincount(
-            bins.ravel(), (size * share).ravel(), minlength=histogram.size
-        )
-    histogram = histogram.reshape(CELLS, CELLS, ORIENTATIONS)
-    energy = np.pad(np.sum(histogram**2, axis=2), 1, mode="edge")
-    block = np.sqrt(_pairwise_sum(energy))  # (cells + 1, cells + 1)
-    norm = _pairwise_sum(block)[..., None] / 4 + 0.1
-    return (histogram / norm).ravel()
-
-
-def _pairwise_sum(grid: np.ndarray) -> np.ndarray:
-    """Return the sum of every 2 x 2 neighbourhood."""
-    return grid[:-1, :-1] + grid[1:, :-1] + grid[:-1, 1:] + grid[1:, 1:]

@@ -9,6 +9,7 @@ from keras_jtav.layers.dense_cnn_block import DenseCNNBlock
 from keras_jtav.layers.in_batch_contrastive import InBatchContrastive
 from keras_jtav.layers.masked_mean import masked_mean
 from keras_jtav.layers.over_segments import OverSegments
+from keras_jtav.layers.picture_statistics import PictureStatistics
 from keras_jtav.layers.protagonist_gate import ProtagonistGate
 from keras_jtav.layers.scaled_unit_norm import ScaledUnitNorm
 from keras_jtav.layers.word_vectors import WordVectors, mean_of_words, real_words
@@ -21,6 +22,7 @@ __all__ = [
     "DenseCNNBlock",
     "InBatchContrastive",
     "OverSegments",
+    "PictureStatistics",
     "ProtagonistGate",
     "ScaledUnitNorm",
     "WordVectors",

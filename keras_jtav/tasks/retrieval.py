@@ -7,7 +7,7 @@ defines on pairs, the caption's gate on the lyrics and the fusion, runs per pair
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import keras
@@ -29,7 +29,7 @@ from keras_jtav.tasks.inputs import (
 )
 
 QUERY_FEATURES = {"text": ("supporting_words",), "image": ("image", "image_mask")}
-Tower = Callable[[list[KerasTensor], list[KerasTensor]], KerasTensor]
+Tower = Callable[[Mapping[str, KerasTensor], Sequence[KerasTensor]], KerasTensor]
 SONG_FEATURES = {"text": ("words",), "audio": ("spectrogram", "segment_mask")}
 
 
@@ -76,7 +76,18 @@ def build_retrieval(
         )
     query_tower = song_tower = None
     if tower_units:
-        tower = partial(_tower, units=tower_units, rate=modality_dropout)
+        # One projection of words for both sides: what the word vectors already know
+        # about a caption and lyrics that belong together holds from the first step.
+        projections = {
+            modality: layers.Dense(
+                tower_units,
+                use_bias=False,
+                kernel_initializer="orthogonal",
+                name=f"{modality}_projection",
+            )
+            for modality in encoders
+        }
+        tower = partial(_tower, projections=projections, rate=modality_dropout)
         query_tower = partial(tower, side="query", seed=seed + 1, learn_scale=True)
         song_tower = partial(tower, side="song", seed=seed + 2, learn_scale=False)
     query = _encode_query(encoders, spec, query_tower)
@@ -109,12 +120,12 @@ def _encode_query(
         "image_vector": image_vector,
         "image_present": _passed_on(inputs["image_mask"]),
     }
-    vectors, masks = [image_vector], [inputs["image_mask"]]
+    vectors, masks = {"image": image_vector}, [inputs["image_mask"]]
     if "text" in encoders:
         caption = inputs["supporting_words"]
         outputs["supporting_words"] = _passed_on(caption)
         table = encoders["text"].get_layer("word_vectors")
-        vectors.append(mean_of_words(table, caption))
+        vectors["text"] = mean_of_words(table, caption)
         masks.append(has_words(caption))
     if tower is not None:
         outputs["query_tower"] = tower(vectors, masks)
@@ -126,23 +137,21 @@ def _encode_song(
 ) -> keras.Model:
     """Build: audio and lyrics -> ``a``, its mask, the lyrics' ids, the tower."""
     inputs = _inputs(SONG_FEATURES, encoders, spec)
-    outputs, vectors, masks = {}, [], []
+    outputs, vectors, masks = {}, {}, []
     if "audio" in encoders:
         segment_mask = inputs["segment_mask"]
         pool = OverSegments(encoders["audio"], name="over_segments")
         audio_vector = pool(inputs["spectrogram"], segment_mask)
         audio_present = has_audio(segment_mask)
         outputs |= {"audio_vector": audio_vector, "audio_present": audio_present}
-        vectors.append(audio_vector)
+        vectors["audio"] = audio_vector
         masks.append(audio_present)
     if "text" in encoders:
         lyrics = inputs["words"]
         outputs["words"] = _passed_on(lyrics)
-        if tower is not None:
-            no_caption = ops.zeros_like(lyrics[:, : spec.supporting_words])
-            features = {"words": lyrics, "supporting_words": no_caption}
-            vectors.append(encoders["text"](features))
-            masks.append(has_words(lyrics))
+        table = encoders["text"].get_layer("word_vectors")
+        vectors["text"] = mean_of_words(table, lyrics)
+        masks.append(has_words(lyrics))
     if tower is not None:
         outputs["song_tower"] = tower(vectors, masks)
     return keras.Model(inputs, outputs, name="encode_song")
@@ -154,23 +163,27 @@ def _passed_on(tensor: KerasTensor) -> KerasTensor:
 
 
 def _tower(
-    vectors: list[KerasTensor],
-    masks: list[KerasTensor],
+    vectors: Mapping[str, KerasTensor],
+    masks: Sequence[KerasTensor],
     *,
+    projections: Mapping[str, keras.Layer],
     side: str,
-    units: int,
     rate: float,
     seed: int,
     learn_scale: bool,
 ) -> KerasTensor:
     """Return one vector for one side of a pair, ``(batch, units)``."""
-    present = AbsentVectors(rate, seed=seed, name=f"{side}_absent")(vectors, masks)
-    # Choice: each vector is brought to one scale first; word vectors are small.
-    present = [layers.LayerNormalization()(vector) for vector in present]
-    joint = present[0]
-    if len(present) > 1:
-        joint = layers.Concatenate(name=f"{side}_joint")(present)
-    tower = layers.Dense(units, use_bias=False, name=f"{side}_projection")(joint)
+    present = AbsentVectors(rate, seed=seed, name=f"{side}_absent")(
+        list(vectors.values()), masks
+    )
+    # Choice: each vector is brought to one scale first, so that all count alike.
+    projected = [
+        projections[modality](layers.LayerNormalization(center=False, scale=False)(v))
+        for modality, v in zip(vectors, present, strict=True)
+    ]
+    tower = projected[0]
+    if len(projected) > 1:
+        tower = layers.Add(name=f"{side}_joint")(projected)
     # Choice: centred over the batch in training. Otherwise all items may move to one
     # direction, the easiest way to a lower loss while they cannot be told apart.
     tower = layers.BatchNormalization(

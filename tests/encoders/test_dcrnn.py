@@ -49,6 +49,16 @@ def test_one_block_for_each_number_of_filters():
     assert {block.momentum for block in blocks} == {0.8}
 
 
+def test_statistics_over_time_reach_the_last_layer():
+    encoder = build_dcrnn(spec(), statistics=True, **SMALL)
+    last = encoder.get_layer("dense_2")
+    assert last.input.shape == (None, 6 + 2 * 96)
+    seen = np.asarray(keras.Model(encoder.input, last.input)(clips()))[:, 6:]
+    expected = np.hstack([clips().mean(axis=1), clips().std(axis=1)])
+    # Fresh batch normalisation divides by sqrt(1 + .001).
+    np.testing.assert_allclose(seen * np.sqrt(1.001), expected, atol=1e-5)
+
+
 def test_no_filters():
     with pytest.raises(ValueError, match="`filters` must name the filters of at least"):
         build_dcrnn(spec(), filters=())

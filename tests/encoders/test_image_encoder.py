@@ -106,7 +106,7 @@ def test_fine_tuned_model_survives_its_file(
 def test_features_are_those_before_the_last_layer(make_spec, pictures, weights_file):
     model = build_small_cnn(make_spec(), weights=weights_file, dim=8)
     features = backbone_features(model)(pictures)
-    assert features.shape == (4, 256)
+    assert features.shape == (4, 464)
     x = model.get_layer("feature_normalization")(features)
     np.testing.assert_allclose(model.get_layer("v")(x), model(pictures), atol=1e-6)
 

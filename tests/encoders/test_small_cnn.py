@@ -45,7 +45,7 @@ def test_learns_shapes_that_have_the_same_mean_colour(make_spec):
 
 def test_backbone_has_no_surprise():
     backbone = small_cnn(64)
-    assert backbone.output_shape == (None, 256)
+    assert backbone.output_shape == (None, 256 + 208)
     # 3*9*32 + 32*9*48 + 48*9*64 + 64*9*128 kernels and 4 * (32 + 48 + 64 + 128)
     # numbers of batch normalisation.
     assert backbone.count_params() == 864 + 13824 + 27648 + 73728 + 1088
