@@ -1,4 +1,4 @@
-"""The command line: ``keras-jtav train``, ``check`` and ``predict``.
+"""The command line: ``keras-jtav train``, ``check``, ``predict`` and ``report``.
 
 Nothing heavy is imported before a command runs, so that ``--help`` answers at once.
 """
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from keras_jtav.config import TASKS, Component, Config
-from keras_jtav.experiments import PRESETS, preset_config
+from keras_jtav.experiments import EXPERIMENTS, PRESETS, preset_config
 from keras_jtav.quiet import quiet_import
 
 MANIFEST_SUFFIXES = (".csv", ".jsonl", ".json", ".parquet")
@@ -36,7 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"keras-jtav: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nInterrupted. The same command with --resume goes on.", file=sys.stderr)
+        print(
+            "\nInterrupted. The same command goes on, a single run with --resume.",
+            file=sys.stderr,
+        )
         return 130
 
 
@@ -49,7 +52,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_train(commands.add_parser("train", help="train, judge and export a model"))
     _add_check(commands.add_parser("check", help="read a table of posts and report"))
     _add_predict(commands.add_parser("predict", help="use an exported model on files"))
+    _add_report(commands.add_parser("report", help="draw a table again"))
     return parser
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_report)
+    parser.add_argument("folder", type=Path, help="such as runs/table1-synthetic")
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
@@ -73,10 +82,19 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add("--negatives", type=int, metavar="N", help="false songs per query and epoch")
     add("--max-rejected", type=float, metavar="SHARE", help="default: 0.05")
     add("--seed", type=int, metavar="N", help="decides every random choice; default: 0")
+    add("--experiment", choices=EXPERIMENTS, help="a table of the paper instead")
+    add("--runs", type=int, default=1, metavar="N", help="runs of every row of a table")
+    add("--resplit", action="store_true", help="a split of its own for every run")
     add("--resume", action="store_true", help="go on with the same command's last run")
-    add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="default: runs")
     add(
-        "--exports",
+        "--runs-dir",
+        type=Path,
+        default=Path("runs"),
+        metavar="DIR",
+        help="default: runs",
+    )
+    add(
+        "--exports-dir",
         type=Path,
         default=Path("exported_models"),
         metavar="DIR",
@@ -140,8 +158,23 @@ def _train(options: argparse.Namespace) -> int:
     config = config_from_options(options)
     with quiet_import():
         from keras_jtav.run import run
+        from keras_jtav.tabulate import run_table
 
-    run(config, options.runs, options.exports, resume=options.resume)
+    if options.experiment:
+        experiment = EXPERIMENTS[options.experiment](options.preset)
+        arguments = (config, options.runs, options.resplit, options.runs_dir)
+        run_table(options.experiment, experiment, *arguments)
+    else:
+        run(config, options.runs_dir, options.exports_dir, resume=options.resume)
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    with quiet_import():
+        from keras_jtav.tabulate import report
+
+    for path in report(options.folder):
+        print(path)
     return 0
 
 

@@ -97,6 +97,11 @@ class Config:
                 f"sum to 1; received {list(self.data.fractions)}."
             )
 
+    @property
+    def split_seed(self) -> int:
+        """What decides how posts are split."""
+        return self.train.seed if self.data.split_seed < 0 else self.data.split_seed
+
     def override(self, assignments: Iterable[str]) -> Config:
         """Return a copy with dotted ``key=value`` assignments applied in order.
 

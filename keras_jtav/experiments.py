@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
 from keras_jtav.config import Config, look_up
 
 PRESETS: dict[str, tuple[str, ...]] = {
@@ -70,3 +73,58 @@ def preset_config(task: str, preset: str = "paper") -> Config:
     if preset == "small":
         settings += SMALL_TASK_SETTINGS[task]
     return Config().override(settings)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One of the paper's tables.
+
+    Args:
+        task: The task it is about.
+        rows: What each row differs in from the base config, by the row's name.
+    """
+
+    task: str
+    rows: Mapping[str, tuple[str, ...]]
+
+
+_TEXT, _AUDIO, _IMAGE = "modalities=text", "modalities=audio", "modalities=image"
+_SUBSETS = {
+    "text+audio": "modalities=text,audio",
+    "text+image": "modalities=text,image",
+    "audio+image": "modalities=audio,image",
+    "all": "modalities=text,audio,image",
+}
+_IMAGE_ROWS: dict[str, dict[str, tuple[str, ...]]] = {
+    "paper": {
+        "F-VGG": (_IMAGE, "image=vgg19"),
+        "F-ResNet": (_IMAGE, "image=resnet101"),
+        "F-DenseNet": (_IMAGE, "image=densenet121"),
+    },
+    "small": {"image encoder": (_IMAGE,)},
+}
+
+
+def table1(preset: str) -> Experiment:
+    """Return Table 1 as far as its rows are built.
+
+    Missing are doc2vec, lyricsHAN and MFCC. The small preset has one row of
+    pictures, of the encoder that the base config names.
+
+    Args:
+        preset: ``small`` or ``paper``.
+    """
+    singles = {
+        "BiGRU": (_TEXT, "text.gate=false"),
+        "attBiGRU": (_TEXT,),
+        "convnet": (_AUDIO, "audio=convnet", "features.spectrogram=mel"),
+        "DCRNN-MelS": (_AUDIO, "features.spectrogram=mel"),
+        "DCRNN-CQT": (_AUDIO,),
+        **look_up("preset", preset, _IMAGE_ROWS),
+    }
+    early = {f"early {n}": ("fusion=early", m) for n, m in _SUBSETS.items()}
+    cmf_ap = {f"CMF-AP {n}": (m,) for n, m in _SUBSETS.items()}
+    return Experiment("sentiment", {**singles, **early, **cmf_ap})
+
+
+EXPERIMENTS: dict[str, Callable[[str], Experiment]] = {"table1": table1}

@@ -62,6 +62,10 @@ class SentimentJudge(Judge):
         """Return the labels of a split, int ``(posts,)``."""
         return np.array([post.label for post in self._prepared.posts[split]])
 
+    def vectors(self, split: str) -> np.ndarray:
+        """Return the unified vectors ``u`` of a split, float32 ``(posts, units)``."""
+        return self._encode("encode", split)
+
     def probabilities(self, split: str) -> np.ndarray:
         """Return the probabilities of class 1, float64 ``(posts,)``."""
         logits = self._encode("train", split)

@@ -13,6 +13,7 @@ class DataOptions:
         split: ``random`` (groups of posts, stratified by label), ``dagger`` (songs of
             validation and test are unseen in training) or ``section`` (one query of
             every song is held out for test and one for validation).
+        split_seed: Decides the split; -1: ``train.seed`` does.
         fractions: Shares of train, validation and test.
         max_rejected: Highest share of unusable rows that training accepts, 0 to 1.
         max_audio_seconds: Longer recordings are cut at this length.
@@ -20,6 +21,7 @@ class DataOptions:
     """
 
     split: str = "random"
+    split_seed: int = -1
     fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
     max_rejected: float = 0.05
     max_audio_seconds: float = 600.0

@@ -67,7 +67,7 @@ def prepare(config: Config, progress: Progress) -> Prepared:
     """
     table = _usable(load_table(config), config.task)
     splits = split_posts(
-        table.posts, config.data.split, config.data.fractions, config.train.seed
+        table.posts, config.data.split, config.data.fractions, config.split_seed
     )
     vocabulary = build_vocabulary(config, splits["train"])
     preprocessor = Preprocessor(config.features, vocabulary)
@@ -114,7 +114,7 @@ def load_table(config: Config) -> PostTable:
     context = {
         "task": config.task,
         "split": config.data.split,
-        "split_seed": config.train.seed,
+        "split_seed": config.split_seed,
     }
     return load_posts(config.dataset, context)
 

@@ -96,20 +96,20 @@ def fails(capsys):
     ],
 )
 def test_a_wrong_key_lists_the_valid_ones(fails, tmp_path, setting, valid):
-    folders = ("--runs", tmp_path / "runs", "--exports", tmp_path / "exports")
+    folders = ("--runs-dir", tmp_path / "runs", "--exports-dir", tmp_path / "exports")
     assert valid in fails("train", "--set", setting, *folders)
 
 
 def test_an_unknown_data_set_is_named(fails, tmp_path):
-    message = fails("train", "--dataset", "tuxpant", "--runs", tmp_path)
+    message = fails("train", "--dataset", "tuxpant", "--runs-dir", tmp_path)
     assert "no data set 'tuxpant'" in message
     assert "synthetic, tuxpaint" in message
-    message = fails("train", "--dataset", tmp_path / "no.csv", "--runs", tmp_path)
+    message = fails("train", "--dataset", tmp_path / "no.csv", "--runs-dir", tmp_path)
     assert f"There is no table {tmp_path / 'no.csv'}" in message
 
 
 def test_nothing_to_resume(fails, tmp_path):
-    assert "no run of this config" in fails("train", "--resume", "--runs", tmp_path)
+    assert "no run of this config" in fails("train", "--resume", "--runs-dir", tmp_path)
 
 
 @pytest.fixture
@@ -125,6 +125,24 @@ def asked(monkeypatch):
         return calls.pop()
 
     return ask
+
+
+def test_an_experiment_is_asked_of_the_table(monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        "keras_jtav.tabulate.run_table", lambda *args: calls.append(args)
+    )
+    words = ["--experiment", "table1", "--runs", "3", "--resplit"]
+    words += ["--runs-dir", "r", "--seed", "5"]
+    assert main(["train", *words]) == 0
+    ((name, experiment, config, *rest),) = calls
+    assert (name, *rest) == ("table1", 3, True, Path("r"))
+    assert list(experiment.rows)[:2] == ["BiGRU", "attBiGRU"]
+    assert config.train.seed == 5
+
+
+def test_report_of_a_folder_without_results(fails, tmp_path):
+    assert "no results.jsonl" in fails("report", tmp_path)
 
 
 def test_defaults_of_train(asked):
@@ -162,7 +180,7 @@ def test_each_flag_sets_its_key(asked, flags, key, value):
 
 
 def test_folders_and_resume_are_handed_on(asked):
-    answer = asked("--runs", "r", "--exports", "e", "--resume")
+    answer = asked("--runs-dir", "r", "--exports-dir", "e", "--resume")
     assert answer[1:] == (Path("r"), Path("e"), {"resume": True})
 
 

@@ -20,7 +20,7 @@ def command(request, tiny_settings):
     settings += ("train.patience=8",)
 
     def words(folder, *more):
-        folders = ("--runs", folder / "runs", "--exports", folder / "exports")
+        folders = ("--runs-dir", folder / "runs", "--exports-dir", folder / "exports")
         flags = [word for setting in settings for word in ("--set", setting)]
         train = (sys.executable, "-m", "keras_jtav", "train", "--task", request.param)
         return [str(word) for word in (*train, *folders, *flags, *more)]

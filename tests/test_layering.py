@@ -31,6 +31,7 @@ ORDER = (
     "predict",
     "console",
     "run",
+    "tabulate",
     "cli",
 )
 TENSORFLOW_ROOMS = {"data", "features", "serving", "training"}

@@ -8,13 +8,14 @@ from keras_jtav.encoders.applications import (
     build_vgg19,
 )
 from keras_jtav.encoders.att_bigru import build_att_bigru, build_bigru
+from keras_jtav.encoders.convnet import build_convnet
 from keras_jtav.encoders.dcrnn import build_dcrnn
 from keras_jtav.encoders.small_cnn import build_small_cnn
 from keras_jtav.encoders.squeezenet import build_squeezenet
 
 ENCODERS: dict[str, dict[str, Callable]] = {
     "text": {"att_bigru": build_att_bigru, "bigru": build_bigru},
-    "audio": {"dcrnn": build_dcrnn},
+    "audio": {"convnet": build_convnet, "dcrnn": build_dcrnn},
     "image": {
         "densenet121": build_densenet121,
         "vgg19": build_vgg19,

@@ -41,17 +41,17 @@ def build_att_bigru(
         gate: Whether the supporting text gates the protagonist.
         rescale_gate: Whether the gate is brought to a root mean square of 1.
         trainable_vectors: Whether the word vectors learn.
-        word_mean: Whether the mean word vectors of the protagonist and of the
-            supporting text, as they are, stand beside the attended states in ``t``. Not
-            the paper's; with few posts the recurrent part learns little (see
-            ``docs/model.md``).
+        word_mean: Whether the mean word vector of the protagonist and, with ``gate``,
+            that of the supporting text stand beside the attended states in ``t``, as
+            they are. Not the paper's; with few posts the recurrent part learns little
+            (see ``docs/model.md``).
         dropout: Share of the word vectors' and of ``t``'s coordinates that training
             drops.
 
     Returns:
         Model from ``words`` int32 (batch, words, pieces) and ``supporting_words`` int32
         (batch, supporting_words, pieces), in a dict, to ``t`` float (batch, 2 * units),
-        with ``word_mean`` (batch, 2 * units + 2 * embedding_dim).
+        with ``word_mean`` an ``embedding_dim`` more for each mean.
 
     Source:
         JTAV Sec. 3.1.1, Eq. 1.
@@ -81,7 +81,9 @@ def build_att_bigru(
     attention = ContextAttention(attention_units, name="context_attention")
     t, _ = attention(states, mask=mask)
     if word_mean:
-        means = [masked_mean(own, mask), masked_mean(supporting, supporting_mask)]
+        means = [masked_mean(own, mask)]
+        if gate:
+            means.append(masked_mean(supporting, supporting_mask))
         t = keras.layers.Concatenate(name="word_mean")([t, *means])
     t = keras.layers.Dropout(dropout)(t)
     return keras.Model({"words": words, "supporting_words": supporting_words}, t)

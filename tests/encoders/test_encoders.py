@@ -9,7 +9,7 @@ from keras_jtav.encoders import ENCODERS
 
 NAMES = {
     "text": ["att_bigru", "bigru"],
-    "audio": ["dcrnn"],
+    "audio": ["convnet", "dcrnn"],
     "image": ["densenet121", "resnet101", "small_cnn", "squeezenet", "vgg19"],
 }
 LIGHT = [("text", "att_bigru"), ("text", "bigru"), ("audio", "dcrnn")]

@@ -1,0 +1,120 @@
+"""A table of two small systems, interrupted and gone on with."""
+
+import json
+
+import pytest
+
+from keras_jtav import tabulate
+from keras_jtav.experiments import EXPERIMENTS, PRESETS, Experiment, preset_config
+from keras_jtav.model import check_config
+from keras_jtav.tabulate import read_results, report, run_table
+
+ROWS = {
+    "BiGRU": ("modalities=text", "text.gate=false"),
+    "early": ("modalities=text,image", "fusion=early"),
+}
+
+
+@pytest.fixture(scope="module")
+def config(tiny_settings):
+    return preset_config("sentiment", "small").override(
+        [*tiny_settings, "train.epochs=1", "dataset.songs=30"]
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(config, tmp_path_factory):
+    runs_folder = tmp_path_factory.mktemp("tables")
+    experiment = Experiment("sentiment", ROWS)
+    return run_table("two", experiment, config, 2, True, runs_folder)
+
+
+def measured(folder):
+    return {(r["row"], r["run"]): r["metrics"] for r in read_results(folder)}
+
+
+def test_every_row_and_run_is_a_line(folder):
+    results = read_results(folder)
+    assert {(r["row"], r["run"]) for r in results} == {
+        (row, run) for row in ("majority class", *ROWS) for run in range(2)
+    }
+    for result in results:
+        assert set(result["metrics"]) == {"strict", "paper"}
+        assert result["seed"] == result["run"]
+        if result["row"] == "majority class":
+            assert result["metrics"]["strict"]["auc"] == 0.5
+        else:
+            assert result["parameters"] > 0
+            assert result["config"]["train"]["seed"] == result["seed"]
+    splits = {(r["run"], r["split"]) for r in results}
+    assert len(splits) == 2, "all rows of a run share its split"
+    assert len({split for _, split in splits}) == 2, "--resplit: one for each run"
+
+
+def test_tables_and_picture_are_drawn_from_the_lines_alone(folder, tmp_path):
+    (tmp_path / "results.jsonl").write_bytes((folder / "results.jsonl").read_bytes())
+    files = report(tmp_path)
+    assert [path.name for path in files] == ["table.md", "table.csv", "table.png"]
+    for path in files[:2]:
+        assert path.read_text() == (folder / path.name).read_text()
+    text = files[0].read_text()
+    assert "| majority class | 2 | 0.500 +- 0.000 |" in text
+    assert "### paper protocol" in text
+
+
+def test_a_killed_table_goes_on_and_ends_the_same(
+    folder, config, tmp_path, monkeypatch
+):
+    experiment = Experiment("sentiment", ROWS)
+    train_phases, calls = tabulate.train_phases, []
+
+    def killed_in_the_second(config, *arguments):
+        calls.append(config)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return train_phases(config, *arguments)
+
+    monkeypatch.setattr(tabulate, "train_phases", killed_in_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        run_table("two", experiment, config, 2, True, tmp_path)
+    results = tmp_path / "two-synthetic" / "results.jsonl"
+    assert len(read_results(results.parent)) == 2
+    with results.open("a") as file:
+        file.write('{"row": "half writ')
+    assert run_table("two", experiment, config, 2, True, tmp_path) == results.parent
+    assert len(calls) == 1 + 4, "the finished row was trained again"
+    assert measured(results.parent) == measured(folder)
+
+
+def test_results_of_other_settings_are_not_mixed(folder, config):
+    other = config.override(["text.units=7"])
+    with pytest.raises(ValueError, match="holds results of other settings"):
+        run_table("two", Experiment("sentiment", ROWS), other, 1, True, folder.parent)
+    settings = json.loads((folder / "settings.json").read_text())
+    assert settings["config"]["text"]["kwargs"]["units"] == 6
+
+
+@pytest.mark.parametrize(
+    ("task", "runs", "message"),
+    [("retrieval", 1, "about sentiment"), ("sentiment", 0, "`--runs` must be")],
+)
+def test_errors(task, runs, message, tmp_path):
+    experiment = Experiment("sentiment", ROWS)
+    with pytest.raises(ValueError, match=message):
+        run_table("two", experiment, preset_config(task), runs, False, tmp_path)
+
+
+def test_a_folder_without_results(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no results\.jsonl"):
+        report(tmp_path)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_row_is_a_valid_config(name, preset):
+    experiment = EXPERIMENTS[name](preset)
+    base = preset_config(experiment.task, preset)
+    configs = [base.override(settings) for settings in experiment.rows.values()]
+    for config in configs:
+        check_config(config)
+    assert len({config.to_json() for config in configs}) == len(configs)
