@@ -56,7 +56,7 @@ class SentimentJudge(Judge):
 
     def __init__(self, models: Mapping[str, keras.Model], prepared: Prepared) -> None:
         super().__init__(models, prepared)
-        self.validation = Validation(self._measure, "auc", higher_is_better=True)
+        self.validation = Validation(self._measure, "auc", True, tie_breaker="loss")
 
     def labels(self, split: str) -> np.ndarray:
         """Return the labels of a split, int ``(posts,)``."""

@@ -66,7 +66,9 @@ def make_model():
     return keras.Model({"x": x}, keras.ops.squeeze(logit, -1))
 
 
-def run(folder, epochs=6, stop=None, patience=99, measure=None, **options):
+def run(
+    folder, epochs=6, stop=None, patience=99, measure=None, validation=None, **options
+):
     model, features = make_model(), ArrayFeatures()
 
     def loss():
@@ -84,7 +86,7 @@ def run(folder, epochs=6, stop=None, patience=99, measure=None, **options):
         ),
         features,
         BatchPlan(POSTS, 8, 0, seed=2),
-        Validation(measure or loss, "loss", higher_is_better=False),
+        validation or Validation(measure or loss, "loss", higher_is_better=False),
         folder,
         [StopAt(*stop)] if stop else [],
     )
@@ -131,6 +133,19 @@ def test_training_stops_and_goes_back_to_the_best_epoch(tmp_path):
     assert len(short) == 3
     for one, other in zip(weights, best, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_the_lower_loss_decides_between_equal_epochs(tmp_path):
+    said = [(0.8, 0.9), (1.0, 0.7), (1.0, 0.4), (1.0, 0.5), (0.9, 0.1)]
+    measured = iter([{"auc": auc, "loss": loss} for auc, loss in said])
+    validation = Validation(lambda: next(measured), "auc", True, tie_breaker="loss")
+    for epochs in (2, 5):  # the second call goes on from what the first left
+        state = tmp_path / "checkpoints/train/state.json"
+        if epochs == 5:
+            left = json.loads(state.read_text())
+            state.write_text(json.dumps({**left, "finished": False}))
+        run(tmp_path, epochs=epochs, validation=validation)
+    assert json.loads(state.read_text())["best_epoch"] == 2
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path):

@@ -102,7 +102,8 @@ def training_figure(
             epoch.
         metric: Key of the validation metric that chose the best epoch; without it the
             loss stands alone.
-        higher_is_better: Whether the best epoch has the highest ``metric``.
+        higher_is_better: Whether the best epoch has the highest ``metric``; among equal
+            ones it is that with the lowest ``val_loss``.
 
     Raises:
         ValueError: A history without ``loss`` or without ``metric``.
@@ -129,7 +130,9 @@ def training_figure(
         if metric:
             values = np.asarray(history[metric], float)
             _draw_epochs(axes[1], values, MODEL, "")
-            best = int(np.nanargmax(values if higher_is_better else -values))
+            merit = np.nan_to_num(values if higher_is_better else -values, nan=-np.inf)
+            losses = np.asarray(history.get("val_loss", np.zeros(len(merit))), float)
+            best = int(np.lexsort((-losses, merit))[-1])
             axes[1].plot(best + 1, values[best], "o", color=GREEN, ms=8, zorder=3)
             axes[1].set_title(
                 f"Validation {metric.removeprefix('val_').replace('_', ' ')}: best "
