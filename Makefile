@@ -51,6 +51,10 @@ $(WEIGHTS): | setup
 bench: setup ## Measure speed side by side
 	$(BIN)/python benchmarks/fusion.py
 
+.PHONY: docs
+docs: demo ## Draw the README's picture again, from a demo run
+	cp "$$(ls -t runs/retrieval-synthetic-*/queries.png | head -n 1)" docs/images/
+
 .PHONY: clean
 clean: ## Remove the environment, runs and caches of tools
 	rm -rf $(VENV) runs build dist *.egg-info .pytest_cache .ruff_cache

@@ -74,4 +74,6 @@ def _masked_softmax(logits, mask):
     if mask is None:
         return ops.softmax(logits, axis=-1)
     real = ops.cast(mask, logits.dtype)
+    if logits.shape[-1] == 1:  # of one step; Keras warns of a softmax over it
+        return real
     return ops.softmax(ops.where(mask, logits, -1e9), axis=-1) * real

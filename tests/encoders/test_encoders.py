@@ -8,11 +8,14 @@ from keras_jtav.config import MODALITIES, Component, check_kwargs
 from keras_jtav.encoders import ENCODERS
 
 NAMES = {
-    "text": ["att_bigru", "bigru"],
-    "audio": ["convnet", "dcrnn"],
+    "text": ["att_bigru", "bigru", "lyrics_han"],
+    "audio": ["convnet", "dcrnn", "mfcc"],
     "image": ["densenet121", "resnet101", "small_cnn", "squeezenet", "vgg19"],
 }
-LIGHT = [("text", "att_bigru"), ("text", "bigru"), ("audio", "dcrnn")]
+LIGHT = [
+    *[("text", name) for name in NAMES["text"]],
+    *[("audio", name) for name in NAMES["audio"]],
+]
 
 
 def test_every_modality_has_its_encoders():
