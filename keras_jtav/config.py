@@ -86,6 +86,8 @@ class Config:
         _one_of("features.spectrogram", self.features.spectrogram, SPECTROGRAMS)
         for modality in self.modalities:
             _one_of("modalities", modality, MODALITIES)
+        for part in self.data.texts:
+            _one_of("data.texts", part, DataOptions.texts)
         if not self.modalities or len(set(self.modalities)) < len(self.modalities):
             raise ValueError(
                 f"`modalities` must name at least one of {', '.join(MODALITIES)}, each "

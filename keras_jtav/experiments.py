@@ -140,4 +140,38 @@ def table1(preset: str) -> Experiment:
     return Experiment("sentiment", {**singles, **early, **cmf_ap})
 
 
-EXPERIMENTS: dict[str, Callable[[str], Experiment]] = {"table1": table1}
+def _retrieval_systems(split: str) -> Experiment:
+    """Return the systems of Figs. 5 and 6 on one kind of split.
+
+    I is the image and C the caption of the query; L are the lyrics and S the sound of
+    the song. Missing is image2song.
+    """
+    systems = {
+        "I+L": ("text,image", "lyrics"),
+        "I+C+L": ("text,image", "lyrics,caption"),
+        "I+S": ("audio,image", "lyrics,caption"),
+        "I+C+S": ("text,audio,image", "caption"),
+        "JTAV": ("text,audio,image", "lyrics,caption"),
+    }
+    rows = {
+        name: (f"data.split={split}", f"modalities={modalities}", f"data.texts={texts}")
+        for name, (modalities, texts) in systems.items()
+    }
+    return Experiment("retrieval", rows)
+
+
+def figure5(preset: str) -> Experiment:
+    """Return Fig. 5: songs of the test split are unseen in training."""
+    return _retrieval_systems("dagger")
+
+
+def figure6(preset: str) -> Experiment:
+    """Return Fig. 6: one query of every song is held out for the test split."""
+    return _retrieval_systems("section")
+
+
+EXPERIMENTS: dict[str, Callable[[str], Experiment]] = {
+    "table1": table1,
+    "figure5": figure5,
+    "figure6": figure6,
+}

@@ -15,6 +15,8 @@ class DataOptions:
             every song is held out for test and one for validation).
         split_seed: Decides the split; -1: ``train.seed`` does.
         fractions: Shares of train, validation and test.
+        texts: Which of lyrics and caption posts keep once they are split; the other is
+            treated as missing.
         max_rejected: Highest share of unusable rows that training accepts, 0 to 1.
         max_audio_seconds: Longer recordings are cut at this length.
         max_image_pixels: Larger pictures are rejected before they are decoded.
@@ -23,6 +25,7 @@ class DataOptions:
     split: str = "random"
     split_seed: int = -1
     fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
+    texts: tuple[str, ...] = ("lyrics", "caption")
     max_rejected: float = 0.05
     max_audio_seconds: float = 600.0
     max_image_pixels: int = 50_000_000

@@ -69,6 +69,9 @@ def prepare(config: Config, progress: Progress) -> Prepared:
     splits = split_posts(
         table.posts, config.data.split, config.data.fractions, config.split_seed
     )
+    splits = {
+        name: _with_texts(split, config.data.texts) for name, split in splits.items()
+    }
     vocabulary = build_vocabulary(config, splits["train"])
     preprocessor = Preprocessor(config.features, vocabulary)
     store = MediaStore(
@@ -150,6 +153,19 @@ def _usable(table: PostTable, task: str) -> PostTable:
     kept = [post for post in posts if not reasons[post.id]]
     dropped = [Rejection(f"post {id_}", "", why) for id_, why in reasons.items() if why]
     return PostTable(kept, [*table.rejections, *dropped], table.class_names)
+
+
+def _with_texts(posts: Sequence[Post], parts: Sequence[str]) -> list[Post]:
+    """Return the posts with some of their texts, without those that have nothing else.
+
+    This comes after the split, so that systems which read different texts share it.
+    """
+    kept = []
+    for post in posts:
+        texts = {part: text for part, text in post.texts.items() if part in parts}
+        if post.audio or post.image or any(texts.values()):
+            kept.append(replace(post, texts=texts))
+    return kept
 
 
 def _check_rejections(

@@ -27,21 +27,21 @@ from keras_jtav.evaluation.classification import (
     classification_metrics,
     majority_baseline,
 )
-from keras_jtav.evaluation.comparison import METRICS, compare
+from keras_jtav.evaluation.comparison import compare, deciding_metric, metrics_of
 from keras_jtav.evaluation.figures import save_figure
 from keras_jtav.evaluation.figures_comparison import comparison_figure
 from keras_jtav.evaluation.probe import probe
 from keras_jtav.evaluation.ranks import PROTOCOLS
 from keras_jtav.experiments import Experiment
-from keras_jtav.judging import SentimentJudge
+from keras_jtav.judging import RetrievalJudge, SentimentJudge
 from keras_jtav.model import build_model, check_config
 from keras_jtav.preparation import Prepared, prepare
+from keras_jtav.reporting import RetrievalReport
 from keras_jtav.run import write_text
 from keras_jtav.training import seed_everything
 from keras_jtav.transfer import train_phases
 
-MAJORITY = "majority class"
-CHANCE_AUC = 0.5
+SENTIMENT_METRICS = ("auc", "weighted_f1", "weighted_precision")
 
 
 def run_table(
@@ -120,7 +120,9 @@ def report(folder: Path) -> list[Path]:
         for line in lines
     ]
     write_table(folder / "table.csv", list(rows[0]), rows)
-    figure = comparison_figure(table["strict"], METRICS[0], CHANCE_AUC)
+    lines = table["strict"]
+    metric = deciding_metric(metrics_of(lines))
+    figure = comparison_figure(lines, metric, chance=lines[0][metric])
     return [text, folder / "table.csv", save_figure(figure, folder / "table.png")]
 
 
@@ -164,13 +166,35 @@ def _append(path: Path, result: Mapping) -> None:
 
 
 def _measure(row: str, run: int, config: Config, work: Path) -> list[dict]:
-    """Train one system and judge its vectors; also the guess of the commoner class."""
+    """Train one system; return its line and those of the guess and the baselines."""
     start = time.monotonic()
     keras.backend.clear_session()
     seed_everything(config.train.seed)
     prepared = prepare(config, _silent)
     models = build_model(config, prepared.spec, prepared.vocabulary.matrix)
-    train_phases(config, models, prepared, work, _silent, lambda phase, epochs: [])
+    history = train_phases(
+        config, models, prepared, work, _silent, lambda phase, epochs: []
+    )
+    about = {
+        "run": run,
+        "seed": config.train.seed,
+        "split": _split_hash(prepared),
+        "seconds": round(time.monotonic() - start, 1),
+    }
+    if config.task == "sentiment":
+        measured = _probe_vectors(row, models, prepared)
+    else:
+        measured = _rank_songs(row, models, prepared, history)
+    lines = [
+        {"row": name, "metrics": metrics, **about} for name, metrics in measured.items()
+    ]
+    lines[-1]["parameters"] = models["train"].count_params()
+    lines[-1]["config"] = json.loads(config.to_json())
+    return lines
+
+
+def _probe_vectors(row: str, models: Mapping, prepared: Prepared) -> dict[str, dict]:
+    """Judge a system's vectors by a logistic regression, as Table 1 does."""
     judge = SentimentJudge(models, prepared)
     labels = {split: judge.labels(split) for split in prepared.posts}
     validation, test = probe(
@@ -180,27 +204,26 @@ def _measure(row: str, run: int, config: Config, work: Path) -> list[dict]:
         judge.vectors("test"),
     )
     threshold = choose_threshold(labels["validation"], validation)
-    about = {
-        "run": run,
-        "seed": config.train.seed,
-        "split": _split_hash(prepared),
-        "seconds": round(time.monotonic() - start, 1),
-    }
     majority = majority_baseline(labels["train"], labels["test"])
-    judged = {
-        protocol: classification_metrics(labels["test"], test, threshold, protocol)
-        for protocol in PROTOCOLS
+    measured: dict[str, dict] = {"majority class": {}, row: {}}
+    for protocol in PROTOCOLS:
+        own = classification_metrics(labels["test"], test, threshold, protocol)
+        for name, metrics in (("majority class", majority), (row, own)):
+            measured[name][protocol] = {m: metrics[m] for m in SENTIMENT_METRICS}
+    return measured
+
+
+def _rank_songs(
+    row: str, models: Mapping, prepared: Prepared, history: Sequence[Mapping]
+) -> dict[str, dict]:
+    """Rank songs by a system's own scores, and by CCA on what the system sees."""
+    judge = RetrievalJudge(models, prepared)
+    metrics = RetrievalReport(judge, prepared, history, row).metrics
+    names = {"chance": "chance", "CCA": f"CCA {row}", row: row}
+    return {
+        shown: {p: rows[name] for p, rows in metrics.items() if name in rows}
+        for name, shown in names.items()
     }
-    return [
-        {"row": MAJORITY, "metrics": dict.fromkeys(PROTOCOLS, majority), **about},
-        {
-            "row": row,
-            "metrics": judged,
-            "parameters": models["encode"].count_params(),
-            "config": json.loads(config.to_json()),
-            **about,
-        },
-    ]
 
 
 def _split_hash(prepared: Prepared) -> str:
@@ -220,11 +243,12 @@ def _slug(row: str) -> str:
 def _markdown(table: Mapping[str, Sequence[Mapping]]) -> str:
     parts = []
     for protocol, lines in table.items():
+        metrics = metrics_of(lines)
         parts += [f"### {protocol} protocol\n"]
-        parts += [f"| system | runs | {' | '.join(METRICS)} | p against row above |"]
-        parts += ["|---" * (len(METRICS) + 3) + "|"]
+        parts += [f"| system | runs | {' | '.join(metrics)} | p against row above |"]
+        parts += ["|---" * (len(metrics) + 3) + "|"]
         for line in lines:
-            cells = [_cell(line[m], line[f"{m}_std"]) for m in METRICS]
+            cells = [_cell(line[m], line[f"{m}_std"]) for m in metrics]
             p = "" if math.isnan(line["p"]) else f"{line['p']:.3f}"
             parts += [f"| {line['row']} | {line['runs']} | {' | '.join(cells)} | {p} |"]
         parts += [""]

@@ -94,6 +94,23 @@ def test_results_of_other_settings_are_not_mixed(folder, config):
     assert settings["config"]["text"]["kwargs"]["units"] == 6
 
 
+@pytest.mark.slow
+def test_systems_of_retrieval_share_their_test_queries(tiny_settings, tmp_path):
+    config = preset_config("retrieval", "small").override(
+        [*tiny_settings, "train.epochs=1"]
+    )
+    rows = EXPERIMENTS["figure5"]("small").rows
+    experiment = Experiment("retrieval", {n: rows[n] for n in ("I+L", "I+C+S")})
+    folder = run_table("figure5", experiment, config, 1, False, tmp_path)
+    results = {result["row"]: result for result in read_results(folder)}
+    assert list(results) == ["chance", "CCA I+L", "I+L", "CCA I+C+S", "I+C+S"]
+    assert len({result["split"] for result in results.values()}) == 1
+    assert set(results["chance"]["metrics"]) == {"strict"}
+    for result in results.values():
+        assert {"median_rank", "mrr", "R@10"} <= set(result["metrics"]["strict"])
+    assert "| I+C+S | 1 |" in (folder / "table.md").read_text()
+
+
 @pytest.mark.parametrize(
     ("task", "runs", "message"),
     [("retrieval", 1, "about sentiment"), ("sentiment", 0, "`--runs` must be")],

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from scipy import stats
 
-METRICS = ("auc", "weighted_f1", "weighted_precision")
-TESTED = "auc"
-Values = Mapping[str, Mapping[str, Sequence[float]]]
+TESTED = ("auc", "mrr", "R@10", "R@100")  # the first that a table has
 
 
 def compare(results: Sequence[Mapping]) -> dict[str, list[dict]]:
@@ -17,49 +15,65 @@ def compare(results: Sequence[Mapping]) -> dict[str, list[dict]]:
 
     Args:
         results: One dict for each system and run: ``row``, ``run``, and ``metrics`` as
-            ``{protocol: {metric: value}}``. Systems keep their first order.
+            ``{protocol: {metric: value}}``; some systems may lack a protocol. Systems
+            keep their first order.
 
     Returns:
         ``{protocol: lines}``, each line with ``row``, ``runs``, ``p`` and, for every
         metric, its mean and as ``<metric>_std`` its deviation over the runs, as that of
-        a sample, NaN for one run. ``p`` is that of a paired t-test of the row's AUC
-        against that of the row above over the runs that both have, NaN where there are
-        fewer than two.
+        a sample, NaN for one run. ``p`` is that of a paired t-test against the
+        row above in the first of ``TESTED`` that the table has, over the runs that both
+        have, NaN where there are fewer than two.
 
     Raises:
         ValueError: No results.
 
     Example:
-        >>> metrics = {"strict": dict.fromkeys(METRICS, 0.5)}
-        >>> lines = compare([{"row": "A", "run": 0, "metrics": metrics}])
+        >>> result = {"row": "A", "run": 0, "metrics": {"strict": {"auc": 0.5}}}
+        >>> lines = compare([result])
         >>> lines["strict"][0]["auc"]
         0.5
     """
     if not results:
         raise ValueError("There is no result to compare. Run the experiment first.")
-    names = list(dict.fromkeys(result["row"] for result in results))
-    table: dict[str, list[dict]] = {}
-    for protocol in results[0]["metrics"]:
-        above: dict[int, float] = {}
-        table[protocol] = []
-        for name in names:
-            by_run = {
-                result["run"]: result["metrics"][protocol]
-                for result in results
-                if result["row"] == name
-            }
-            line: dict = {"row": name, "runs": len(by_run)}
-            for metric in METRICS:
-                values = [measured[metric] for measured in by_run.values()]
-                line[metric] = float(np.mean(values))
-                line[f"{metric}_std"] = (
-                    float(np.std(values, ddof=1)) if len(values) > 1 else np.nan
-                )
-            own = {run: measured[TESTED] for run, measured in by_run.items()}
-            line["p"] = paired_p_value(own, above)
-            above = own
-            table[protocol].append(line)
-    return table
+    protocols = dict.fromkeys(p for result in results for p in result["metrics"])
+    return {protocol: _lines(results, protocol) for protocol in protocols}
+
+
+def metrics_of(lines: Sequence[Mapping]) -> list[str]:
+    """Return the names of a table's metrics, in order."""
+    return [name for name in lines[0] if f"{name}_std" in lines[0]]
+
+
+def deciding_metric(names: Iterable[str]) -> str:
+    """Return the metric that rows are tested and drawn by."""
+    names = list(names)
+    return next(name for name in TESTED if name in names)
+
+
+def _lines(results: Sequence[Mapping], protocol: str) -> list[dict]:
+    having = [result for result in results if protocol in result["metrics"]]
+    metrics = list(having[0]["metrics"][protocol])
+    tested = deciding_metric(metrics)
+    lines: list[dict] = []
+    above: dict[int, float] = {}
+    for name in dict.fromkeys(result["row"] for result in having):
+        by_run = {
+            result["run"]: result["metrics"][protocol]
+            for result in having
+            if result["row"] == name
+        }
+        line: dict = {"row": name, "runs": len(by_run)}
+        for metric in metrics:
+            values = [measured[metric] for measured in by_run.values()]
+            line[metric] = float(np.mean(values))
+            spread = np.std(values, ddof=1) if len(values) > 1 else np.nan
+            line[f"{metric}_std"] = float(spread)
+        own = {run: measured[tested] for run, measured in by_run.items()}
+        line["p"] = paired_p_value(own, above)
+        above = own
+        lines.append(line)
+    return lines
 
 
 def paired_p_value(first: Mapping[int, float], second: Mapping[int, float]) -> float:

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from keras_jtav.evaluation.comparison import METRICS, compare, paired_p_value
+from keras_jtav.evaluation.comparison import (
+    compare,
+    deciding_metric,
+    metrics_of,
+    paired_p_value,
+)
 from keras_jtav.evaluation.figures import save_figure
 from keras_jtav.evaluation.figures_comparison import comparison_figure
 
@@ -15,7 +20,7 @@ def results(values):
         {
             "row": row,
             "run": run,
-            "metrics": {p: dict.fromkeys(METRICS, auc) for p in ("strict", "paper")},
+            "metrics": {p: {"auc": auc, "f1": auc} for p in ("strict", "paper")},
         }
         for row, aucs in values.items()
         for run, auc in enumerate(aucs)
@@ -64,3 +69,18 @@ def test_bars_begin_at_chance(tmp_path):
     assert [bar.get_x() for bar in bars] == [0.5, 0.5]
     assert [bar.get_x() + bar.get_width() for bar in bars] == pytest.approx([0.55, 0.8])
     assert save_figure(figure, tmp_path / "bars.png").stat().st_size > 1000
+
+
+def test_metrics_are_those_of_the_results():
+    lines = compare(results({"A": [0.5, 0.6]}))["paper"]
+    assert metrics_of(lines) == ["auc", "f1"]
+    assert deciding_metric(["median_rank", "mrr", "R@10"]) == "mrr"
+    assert deciding_metric(["Med r", "R@1", "R@10"]) == "R@10"
+
+
+def test_a_row_may_lack_a_protocol():
+    lines = results({"A": [0.5], "B": [0.7]})
+    del lines[0]["metrics"]["paper"]
+    table = compare(lines)
+    assert [line["row"] for line in table["strict"]] == ["A", "B"]
+    assert [line["row"] for line in table["paper"]] == ["B"]
