@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import tempfile
@@ -23,6 +24,8 @@ def quiet_import() -> Iterator[None]:
     if os.environ.setdefault(LEVEL, "3") in ("0", "1"):
         yield
         return
+    # Advice on speed, such as that of tracing a graph once for every model.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with tempfile.TemporaryFile() as held, open(os.dup(2), "wb") as screen:
         os.dup2(held.fileno(), 2)
         try:
