@@ -19,6 +19,9 @@ from keras_jtav.preparation import Prepared
 from keras_jtav.training import Validation
 
 BATCH_SIZE = 32
+# After every epoch each of so many queries is scored with every song of the split: the
+# fusion runs once a pair, and all pairs of a large split would outlast the epoch.
+MAX_VALIDATION_QUERIES = 100
 
 
 class Judge:
@@ -32,13 +35,13 @@ class Judge:
     def __init__(self, models: Mapping[str, keras.Model], prepared: Prepared) -> None:
         self._models = models
         self._prepared = prepared
-        self._datasets: dict[tuple[str, str], Iterable] = {}
+        self._datasets: dict[tuple, Iterable] = {}
 
     def _encode(
         self, model: str, split: str, rows: np.ndarray | None = None
     ) -> Encodings | np.ndarray:
         """Return the outputs of a model for the given posts of a split, or for all."""
-        key = (model, split)
+        key = (model, split, None if rows is None else rows.tobytes())
         if key not in self._datasets:  # to trace one takes longer than to read it
             names = [tensor.name for tensor in self._models[model].inputs]
             features = self._prepared.features[split]
@@ -100,19 +103,35 @@ class RetrievalJudge(Judge):
         """Return the rows of the posts that stand for the songs, int ``(songs,)``."""
         return first_rows_of_songs(self._prepared.posts[split])
 
-    def matches(self, split: str) -> np.ndarray:
-        """Return which song is whose, bool ``(queries, songs)``."""
-        songs = np.array([post.song for post in self._prepared.posts[split]])
-        return songs[:, None] == songs[self.song_rows(split)]
+    def matches(self, split: str, rows: np.ndarray | None = None) -> np.ndarray:
+        """Return which song is whose, bool ``(queries, songs)``.
 
-    def scores(self, split: str) -> np.ndarray:
-        """Return the logits of a split, float32 ``(queries, songs)``."""
-        queries = self._encode("encode_query", split)
+        Args:
+            split: Name of the split.
+            rows: The posts that are queries; by default all.
+        """
+        songs = np.array([post.song for post in self._prepared.posts[split]])
+        asked = songs if rows is None else songs[rows]
+        return asked[:, None] == songs[self.song_rows(split)]
+
+    def scores(self, split: str, rows: np.ndarray | None = None) -> np.ndarray:
+        """Return the logits of a split, float32 ``(queries, songs)``; see ``matches``.
+
+        Args:
+            split: Name of the split.
+            rows: The posts that are queries; by default all.
+        """
+        queries = self._encode("encode_query", split, rows)
         songs = self._encode("encode_song", split, self.song_rows(split))
         return pair_scores(self._models, queries, songs)
 
     def _measure(self) -> dict[str, float]:
-        return rank_metrics(self.scores("validation"), self.matches("validation"))
+        num_posts = len(self._prepared.posts["validation"])
+        rows = np.random.default_rng(0).permutation(num_posts)[:MAX_VALIDATION_QUERIES]
+        rows = np.sort(rows)
+        return rank_metrics(
+            self.scores("validation", rows), self.matches("validation", rows)
+        )
 
 
 JUDGES = {"sentiment": SentimentJudge, "retrieval": RetrievalJudge}
