@@ -7,7 +7,10 @@ from keras_jtav.model import check_config
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("text=lstm", "`text` must be one of att_bigru, bigru; received 'lstm'"),
+        (
+            "text=lstm",
+            "`text` must be one of att_bigru, bigru, lyrics_han; received 'lstm'",
+        ),
         ("text.unit=3", "Unknown key `text.unit`. Valid keys of 'att_bigru': units"),
         ("image.weight=none", "Unknown key `image.weight`"),
         ("fusion.head=8", "Unknown key `fusion.head`. Valid keys of 'cmf_ap'"),
