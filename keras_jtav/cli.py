@@ -155,6 +155,11 @@ def config_from_options(options: argparse.Namespace) -> Config:
 
 
 def _train(options: argparse.Namespace) -> int:
+    if not options.experiment and (options.runs != 1 or options.resplit):
+        raise ValueError(
+            "--runs and --resplit belong to --experiment. A folder for runs is given "
+            "with --runs-dir."
+        )
     config = config_from_options(options)
     with quiet_import():
         from keras_jtav.run import run

@@ -95,14 +95,8 @@ _SUBSETS = {
     "audio+image": "modalities=audio,image",
     "all": "modalities=text,audio,image",
 }
-_HAN = {
-    "small": (
-        "text.units=32",
-        "text.attention_units=32",
-        "text.trainable_vectors=true",
-        "text.dropout=0.4",
-    )
-}
+# Choosing an encoder by name drops the preset's arguments; these fit lyricsHAN too.
+_HAN_ARGUMENTS = ("units", "attention_units", "trainable_vectors", "dropout")
 _IMAGE_ROWS: dict[str, dict[str, tuple[str, ...]]] = {
     "paper": {
         "F-VGG": (_IMAGE, "image=vgg19"),
@@ -122,8 +116,13 @@ def table1(preset: str) -> Experiment:
     Args:
         preset: ``small`` or ``paper``.
     """
+    han = [
+        setting
+        for setting in look_up("preset", preset, PRESETS)
+        if setting.startswith(tuple(f"text.{name}=" for name in _HAN_ARGUMENTS))
+    ]
     singles = {
-        "lyricsHAN": (_TEXT, "text=lyrics_han", *_HAN.get(preset, ())),
+        "lyricsHAN": (_TEXT, "text=lyrics_han", *han),
         "BiGRU": (_TEXT, "text.gate=false"),
         "attBiGRU": (_TEXT,),
         "MFCC": (
@@ -133,7 +132,7 @@ def table1(preset: str) -> Experiment:
         "convnet": (_AUDIO, "audio=convnet", "features.spectrogram=mel"),
         "DCRNN-MelS": (_AUDIO, "features.spectrogram=mel"),
         "DCRNN-CQT": (_AUDIO,),
-        **look_up("preset", preset, _IMAGE_ROWS),
+        **_IMAGE_ROWS[preset],
     }
     early = {f"early {n}": ("fusion=early", m) for n, m in _SUBSETS.items()}
     cmf_ap = {f"CMF-AP {n}": (m,) for n, m in _SUBSETS.items()}

@@ -21,7 +21,7 @@ from keras_jtav.training import Validation
 BATCH_SIZE = 32
 # After every epoch each of so many queries is scored with every song of the split: the
 # fusion runs once a pair, and all pairs of a large split would outlast the epoch.
-MAX_VALIDATION_QUERIES = 100
+MAX_VALIDATION_QUERIES = 200
 
 
 class Judge:

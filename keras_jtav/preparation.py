@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -69,9 +69,8 @@ def prepare(config: Config, progress: Progress) -> Prepared:
     splits = split_posts(
         table.posts, config.data.split, config.data.fractions, config.split_seed
     )
-    splits = {
-        name: _with_texts(split, config.data.texts) for name, split in splits.items()
-    }
+    splits, without_content = _with_texts(splits, config.data.texts)
+    table = replace(table, rejections=[*table.rejections, *without_content])
     vocabulary = build_vocabulary(config, splits["train"])
     preprocessor = Preprocessor(config.features, vocabulary)
     store = MediaStore(
@@ -155,17 +154,24 @@ def _usable(table: PostTable, task: str) -> PostTable:
     return PostTable(kept, [*table.rejections, *dropped], table.class_names)
 
 
-def _with_texts(posts: Sequence[Post], parts: Sequence[str]) -> list[Post]:
-    """Return the posts with some of their texts, without those that have nothing else.
+def _with_texts(
+    splits: Mapping[str, Sequence[Post]], parts: Sequence[str]
+) -> tuple[dict[str, list[Post]], list[Rejection]]:
+    """Return the posts with some of their texts, and those that have nothing else.
 
     This comes after the split, so that systems which read different texts share it.
     """
-    kept = []
-    for post in posts:
-        texts = {part: text for part, text in post.texts.items() if part in parts}
-        if post.audio or post.image or any(texts.values()):
-            kept.append(replace(post, texts=texts))
-    return kept
+    kept: dict[str, list[Post]] = {name: [] for name in splits}
+    rejections = []
+    for name, split in splits.items():
+        for post in split:
+            texts = {part: text for part, text in post.texts.items() if part in parts}
+            if post.audio or post.image or any(texts.values()):
+                kept[name].append(replace(post, texts=texts))
+            else:
+                why = f"has nothing but texts that `data.texts={','.join(parts)}` drops"
+                rejections.append(Rejection(f"post {post.id}", "", why))
+    return kept, rejections
 
 
 def _check_rejections(

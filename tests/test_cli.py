@@ -141,6 +141,11 @@ def test_an_experiment_is_asked_of_the_table(monkeypatch):
     assert config.train.seed == 5
 
 
+@pytest.mark.parametrize("flags", [("--runs", "3"), ("--resplit",)])
+def test_flags_of_a_table_are_refused_without_one(fails, flags):
+    assert "belong to --experiment" in fails("train", *flags)
+
+
 def test_report_of_a_folder_without_results(fails, tmp_path):
     assert "no results.jsonl" in fails("report", tmp_path)
 

@@ -6,6 +6,7 @@ from PIL import Image
 
 from keras_jtav.config import Config
 from keras_jtav.experiments import preset_config
+from keras_jtav.preparation import prepare
 from keras_jtav.run import last_run, model_name, new_run, run
 
 
@@ -65,6 +66,21 @@ def test_folders_are_numbered_and_resume_finds_the_last_of_its_config(tmp_path):
     assert last_run(config, tmp_path) == first
     with pytest.raises(FileNotFoundError, match="no run of this config to resume"):
         last_run(config.override(["train.seed=2"]), tmp_path)
+
+
+def test_posts_that_lose_all_they_have_are_named(tmp_path):
+    lines = [f"p{n},la la,so {('sad', 'glad')[n % 2]},{n % 2}" for n in range(40)]
+    lines[7] = "p7,la la,,1"
+    table = tmp_path / "posts.csv"
+    table.write_text("\n".join(["id,lyrics,caption,label", *lines]) + "\n")
+    config = preset_config("sentiment", "small").override(
+        ["dataset=manifest", f"dataset.path={table}", "data.texts=caption"]
+    )
+    prepared = prepare(config, lambda items, total, title: items)
+    kept = [post for split in prepared.posts.values() for post in split]
+    assert {tuple(post.texts) for post in kept} == {("caption",)}
+    assert [r.row for r in prepared.rejections] == ["post p7"]
+    assert "data.texts=caption" in prepared.rejections[0].reason
 
 
 def test_too_many_bad_rows_stop_a_run_and_are_named(tmp_path):

@@ -23,6 +23,7 @@ FFT_SAMPLES, HOP_SAMPLES, MEL_BANDS = 1024, 512, 64
 
 PICTURE_SIZE = 64
 IMAGE_DIM = PICTURE_STATISTICS
+_HISTOGRAMS = PictureStatistics()
 
 
 def audio_statistics(waveform: np.ndarray) -> np.ndarray:
@@ -81,7 +82,7 @@ def picture_statistics(picture: np.ndarray) -> np.ndarray:
         (PICTURE_SIZE, PICTURE_SIZE), Image.Resampling.BILINEAR
     )
     pixels = np.asarray(small, "float32")[None]
-    return np.asarray(PictureStatistics()(pixels)[0], "float64")
+    return np.asarray(_HISTOGRAMS(pixels)[0], "float64")
 
 
 @cache

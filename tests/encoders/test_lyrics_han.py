@@ -38,7 +38,7 @@ def test_a_row_does_not_depend_on_its_batch(encoder):
 
 
 def test_lines_are_read_apart(encoder):
-    """Words that swap places inside a line change its vector; lines have an order."""
+    """Two lines that swap places keep their vectors, and the song's changes."""
     features = posts(20)
     other = {name: ids.copy() for name, ids in features.items()}
     other["words"][0, :10], other["words"][0, 10:20] = (

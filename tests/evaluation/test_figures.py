@@ -70,6 +70,12 @@ def test_training_figure_marks_the_best_epoch():
     assert title.get_title("left") == "Validation rank: best 4.000 in epoch 2"
     title = training_figure(history, "val_rank").axes[1]
     assert title.get_title("left") == "Validation rank: best 9.000 in epoch 1"
+    history = {"loss": [3, 2, 1], "val_loss": [3, 1, 2], "val_auc": [0.5, 1.0, 1.0]}
+    title = training_figure(history, "val_auc").axes[1]
+    assert title.get_title("left") == "Validation auc: best 1.000 in epoch 2"
+    history["val_loss"] = [3, 2, 1]
+    title = training_figure(history, "val_auc").axes[1]
+    assert title.get_title("left") == "Validation auc: best 1.000 in epoch 3"
 
 
 @pytest.mark.parametrize(
