@@ -46,10 +46,14 @@ TASK_SETTINGS: dict[str, tuple[str, ...]] = {
 SMALL_TASK_SETTINGS: dict[str, tuple[str, ...]] = {
     "sentiment": ("train.steps=600", "train.modality_dropout=0.3"),
     "retrieval": (
-        "tower_units=64",
-        "train.steps=400",
+        "features.lsa_dim=256",
+        "tower_units=128",
+        "train.steps=300",
         "train.batch_size=64",
+        "train.learning_rate=0.0003",
+        "train.weight_decay=3",
         "train.modality_dropout=0.5",
+        "train.canonical_ridge=1",
     ),
 }
 

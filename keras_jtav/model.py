@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 import keras
@@ -46,7 +47,8 @@ def build_model(
         builder = ENCODERS[modality][component.name]
         encoders[modality] = builder(spec, **component.kwargs)
     if word_vectors is not None and "text" in encoders:
-        encoders["text"].get_layer("word_vectors").set_weights([word_vectors])
+        table = word_vectors[:, : spec.embedding_dim]
+        encoders["text"].get_layer("word_vectors").set_weights([table])
     fuse = partial(FUSIONS[config.fusion.name], **config.fusion.kwargs)
     head = partial(HEADS[config.head.name], **config.head.kwargs)
     arguments: dict = {
@@ -59,7 +61,17 @@ def build_model(
             "tower_units": config.tower_units,
             "contrastive_weight": config.train.contrastive_weight,
         }
-    return TASKS[config.task](encoders, fuse, head, spec, **arguments)
+    models = TASKS[config.task](encoders, fuse, head, spec, **arguments)
+    if word_vectors is not None and spec.lsa_dim:
+        _set_latent_semantics(models, word_vectors[:, spec.embedding_dim :])
+    return models
+
+
+def _set_latent_semantics(models: Mapping[str, keras.Model], table: np.ndarray) -> None:
+    for model in models.values():
+        for layer in model.layers:
+            if layer.name == "latent_semantics":
+                layer.set_weights([table])
 
 
 def check_config(config: Config) -> None:

@@ -42,6 +42,7 @@ class FeatureOptions:
             corpus.
         embedding_dim: Size of word vectors trained on the corpus (a file brings its
             own).
+        lsa_dim: Coordinates of latent semantic analysis beside each word vector.
         vocabulary_size: Most words kept from a vector file beside the corpus's own.
         subwords: Whether vectors trained on the corpus also cover unseen words through
             their character n-grams.
@@ -56,6 +57,7 @@ class FeatureOptions:
     supporting_words: int = 5
     fasttext: str = ""
     embedding_dim: int = 300
+    lsa_dim: int = 0
     vocabulary_size: int = 50_000
     subwords: bool = True
     spectrogram: str = "cqt"
@@ -83,6 +85,8 @@ class TrainOptions:
             backbone learns too, at a tenth of the learning rate; 0 leaves it frozen.
         negatives: False songs per query and epoch.
         modality_dropout: Share of training rows in which a present modality is hidden.
+        canonical_ridge: Ridge of the canonical correlations that retrieval's towers
+            start from, in units of a view's mean variance; 0: a random start.
         contrastive_weight: Weight of the in-batch contrastive loss of retrieval's
             towers; without towers (``tower_units=0``) there is none.
         seed: Decides every random choice of a run.
@@ -97,6 +101,7 @@ class TrainOptions:
     fine_tune_epochs: int = 10
     negatives: int = 1
     modality_dropout: float = 0.1
+    canonical_ridge: float = 0.0
     contrastive_weight: float = 1.0
     seed: int = 0
 

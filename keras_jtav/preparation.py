@@ -17,6 +17,7 @@ from keras_jtav.data.post import Post, PostTable, Rejection
 from keras_jtav.data.splits import split_posts
 from keras_jtav.data.task_rules import post_problem, split_problem
 from keras_jtav.features.embeddings import load_vectors, train_vectors
+from keras_jtav.features.latent_semantics import with_latent_semantics
 from keras_jtav.features.preprocessor import Preprocessor
 from keras_jtav.features.spec import FeatureSpec
 from keras_jtav.features.text import tokenize_texts
@@ -142,7 +143,13 @@ def build_vocabulary(config: Config, train_posts: Sequence[Post]) -> Vocabulary:
         )
     words = vocabulary.matrix[FIRST_WORD_ROW:][: len(vocabulary.words)]
     scale = np.sqrt(np.mean(np.square(words))) if len(words) else 1.0
-    return replace(vocabulary, matrix=vocabulary.matrix / max(scale, 1e-6))
+    vocabulary = replace(vocabulary, matrix=vocabulary.matrix / max(scale, 1e-6))
+    if options.lsa_dim:
+        parts = [text for post in train_posts for text in post.texts.values()]
+        vocabulary = with_latent_semantics(
+            vocabulary, parts, options.lsa_dim, options.words
+        )
+    return vocabulary
 
 
 def _usable(table: PostTable, task: str) -> PostTable:

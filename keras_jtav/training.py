@@ -58,6 +58,7 @@ def train(
     folder: Path,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     phase: str = "train",
+    start: Callable[[], None] | None = None,
 ) -> list[dict[str, float]]:
     """Train a model to its best validation epoch, going on from ``folder``'s state.
 
@@ -70,6 +71,7 @@ def train(
         folder: Where checkpoints and TensorBoard logs are kept.
         callbacks: Further callbacks.
         phase: Name of the folders of this training's checkpoints and logs.
+        start: Gives the model its first weights; not called where training goes on.
 
     Returns:
         Metrics of every epoch. The model holds the best weights.
@@ -90,6 +92,8 @@ def train(
     model.optimizer.build(model.trainable_variables)
     state = TrainingState(folder / "checkpoints" / phase, validation, options)
     first_epoch = state.restore(model)
+    if first_epoch == 0 and start is not None:
+        start()
     if not state.finished and first_epoch < options.epochs:
         names = [tensor.name for tensor in model.inputs]
         model.fit(

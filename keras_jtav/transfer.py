@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from keras_jtav.canonical_start import start_towers
 from keras_jtav.config import Config
 from keras_jtav.data.cache import FeatureCache
 from keras_jtav.data.media import MediaStore
@@ -82,6 +84,7 @@ def train_phases(
             folder,
             callbacks(name, options.epochs),
             name,
+            _start(config, models, prepared, plan) if name == "train" else None,
         )
         return [{"phase": name, **epoch} for epoch in history]
 
@@ -102,6 +105,28 @@ def train_phases(
         )
         history += phase("fine_tune", models, prepared, fine_tuning)
     return history
+
+
+def _start(
+    config: Config,
+    models: Mapping[str, keras.Model],
+    prepared: Prepared,
+    plan: BatchPlan,
+) -> Callable[[], None] | None:
+    """Return what gives towers their first weights, where a config asks for it."""
+    options = config.train
+    if not (config.task == "retrieval" and config.tower_units):
+        return None
+    if not options.canonical_ridge:
+        return None
+    return partial(
+        start_towers,
+        models,
+        prepared.features["train"],
+        plan,
+        keep=1 - options.modality_dropout,
+        ridge=options.canonical_ridge,
+    )
 
 
 def with_backbone_features(

@@ -24,6 +24,7 @@ ORDER = (
     "training",
     "evaluation",
     "judging",
+    "canonical_start",
     "transfer",
     "reporting",
     "serving",

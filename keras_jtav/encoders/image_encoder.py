@@ -140,6 +140,17 @@ def backbone_features(model: keras.Model) -> keras.Model:
     return keras.Model(model.input, features, name=f"{model.name}_features")
 
 
+def with_features(encoder: keras.Model) -> keras.Model:
+    """Return an image encoder that also gives what its last dense layer sees.
+
+    Returns:
+        Model from the encoder's input to ``v`` and the normalised features, float
+        ``(batch, channels)``; it shares the encoder's weights.
+    """
+    features = encoder.get_layer("feature_dropout").output
+    return keras.Model(encoder.input, [encoder.output, features], name=encoder.name)
+
+
 def _check(backbone: Backbone, spec: FeatureSpec, weights: str) -> None:
     if spec.image_size < MIN_IMAGE_SIZE:
         raise ValueError(

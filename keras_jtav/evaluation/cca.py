@@ -2,23 +2,70 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+
+
+class PrincipalAxes(NamedTuple):
+    """The largest axes of a view.
+
+    Args:
+        variances: ``(axes,)``, at least 0.
+        directions: ``(dim, axes)``.
+    """
+
+    variances: np.ndarray
+    directions: np.ndarray
+
+
+def principal_axes(covariance: np.ndarray, max_axes: int) -> PrincipalAxes:
+    """Return the axes of a covariance ``(dim, dim)``, ``max_axes`` at most."""
+    variances, directions = np.linalg.eigh(covariance)
+    return PrincipalAxes(
+        np.maximum(variances[-max_axes:], 0), directions[:, -max_axes:]
+    )
+
+
+def canonical_maps(
+    first: PrincipalAxes, second: PrincipalAxes, cross: np.ndarray, ridge: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the maps of both views into the space where they agree.
+
+    Views are whitened with a ridge; the singular vectors of their cross-covariance are
+    the shared space, and each of its directions is weighted by its correlation, so that
+    weak ones count little. Directions stand in falling order of correlation.
+
+    Args:
+        first: Of one view.
+        second: Of the other.
+        cross: Their cross-covariance, ``(dim, other dim)``.
+        ridge: Added to the variances of each view, in units of their mean.
+
+    Returns:
+        ``(dim, directions)`` and ``(other dim, directions)``.
+
+    Source: Vinod, "Canonical ridge and econometrics of joint production", 1976; the
+    weights are those of Gong et al., "A multi-view embedding space", 2014.
+    """
+    whiten = [
+        axes.directions
+        / np.sqrt(axes.variances + ridge * axes.variances.mean() + 1e-12)
+        for axes in (first, second)
+    ]
+    left, correlations, right = np.linalg.svd(
+        whiten[0].T @ cross @ whiten[1], full_matrices=False
+    )
+    return whiten[0] @ left * correlations, whiten[1] @ right.T * correlations
 
 
 class RegularizedCCA:
     """Canonical correlation analysis with a ridge, scored by cosine similarity.
 
-    Each view is turned to its principal axes once; ``score`` then whitens them with a
-    ridge, takes the singular vectors of their cross-covariance as the shared space and
-    weights each direction by its correlation, so that weak ones count little.
-
     Args:
         first: ``(items, dim)``, rows that belong to the rows of ``second``.
         second: ``(items, other dim)``.
         max_axes: Most principal axes kept of a view.
-
-    Source: Vinod, "Canonical ridge and econometrics of joint production", 1976; the
-    weights are those of Gong et al., "A multi-view embedding space", 2014.
 
     Example:
         >>> x = np.random.default_rng(0).normal(size=(50, 4))
@@ -31,14 +78,12 @@ class RegularizedCCA:
         self, first: np.ndarray, second: np.ndarray, max_axes: int = 700
     ) -> None:
         self.means = first.mean(axis=0), second.mean(axis=0)
-        centred = first - self.means[0], second - self.means[1]
-        self.variances, self.axes = zip(
-            *(_principal_axes(view, max_axes) for view in centred), strict=True
-        )
-        left, right = (
-            view @ axes for view, axes in zip(centred, self.axes, strict=True)
-        )
-        self.cross = left.T @ right / len(first)  # (axes, other axes)
+        first, second = first - self.means[0], second - self.means[1]
+        self.axes = [
+            principal_axes(view.T @ view / len(view), max_axes)
+            for view in (first, second)
+        ]
+        self.cross = first.T @ second / len(first)
 
     def score(self, first: np.ndarray, second: np.ndarray, ridge: float) -> np.ndarray:
         """Return the cosine of every row of one view with every row of the other.
@@ -46,28 +91,15 @@ class RegularizedCCA:
         Args:
             first: ``(queries, dim)``.
             second: ``(songs, other dim)``.
-            ridge: Added to the variances of each view, in units of their mean.
+            ridge: See ``canonical_maps``.
 
         Returns:
             ``(queries, songs)``, -1 to 1.
         """
-        scales = [
-            1 / np.sqrt(variances + ridge * variances.mean() + 1e-12)
-            for variances in self.variances
-        ]
-        whitened = scales[0][:, None] * self.cross * scales[1]
-        left, correlations, right = np.linalg.svd(whitened, full_matrices=False)
+        maps = canonical_maps(*self.axes, self.cross, ridge)
         shared = []
-        for view, mean, axes, scale, directions in zip(
-            (first, second), self.means, self.axes, scales, (left, right.T), strict=True
-        ):
-            vectors = (view - mean) @ axes * scale @ directions * correlations
+        for view, mean, mapping in zip((first, second), self.means, maps, strict=True):
+            vectors = (view - mean) @ mapping
             length = np.linalg.norm(vectors, axis=1, keepdims=True)
             shared.append(vectors / np.maximum(length, 1e-12))
         return shared[0] @ shared[1].T
-
-
-def _principal_axes(view: np.ndarray, max_axes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the largest variances and their axes, ``(dim, axes)``."""
-    variances, axes = np.linalg.eigh(view.T @ view / len(view))
-    return np.maximum(variances[-max_axes:], 0), axes[:, -max_axes:]

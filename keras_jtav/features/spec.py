@@ -21,6 +21,7 @@ class FeatureSpec:
         pieces: Rows of the embedding table per word, at most.
         embedding_rows: Rows of the embedding table.
         embedding_dim: Size of a word vector.
+        lsa_dim: Coordinates of latent semantics that follow it in the table's rows.
         frames: Spectrogram frames of one segment.
         bins: Frequency bins.
         image_size: Height and width in pixels.
@@ -40,10 +41,11 @@ class FeatureSpec:
     bins: int
     image_size: int
     image_features: int = 0
+    lsa_dim: int = 0
 
     def __post_init__(self) -> None:
         for name, size in asdict(self).items():
-            if size < 1 and name != "image_features":
+            if size < (name not in ("image_features", "lsa_dim")):
                 raise ValueError(f"`{name}` must be at least 1; received {size}.")
 
     @property
@@ -67,19 +69,22 @@ class FeatureSpec:
         Without a vocabulary: those of one with ``options.vocabulary_size`` words, no
         subwords, and vectors of ``options.embedding_dim``.
         """
-        rows_and_dim = (options.vocabulary_size + 2, options.embedding_dim)
+        rows, width = (
+            options.vocabulary_size + 2,
+            options.embedding_dim + options.lsa_dim,
+        )
         if vocabulary is not None:
-            rows_and_dim = vocabulary.matrix.shape
-        embedding_rows, embedding_dim = rows_and_dim
+            rows, width = vocabulary.matrix.shape
         return cls(
             words=options.words,
             supporting_words=options.supporting_words,
             pieces=1 if vocabulary is None else vocabulary.pieces,
-            embedding_rows=embedding_rows,
-            embedding_dim=embedding_dim,
+            embedding_rows=rows,
+            embedding_dim=width - options.lsa_dim,
             frames=1 + clip_samples(options) // options.hop_samples,
             bins=options.bins,
             image_size=options.image_size,
+            lsa_dim=options.lsa_dim,
         )
 
 

@@ -12,6 +12,7 @@ from keras_jtav.layers.over_segments import OverSegments
 from keras_jtav.layers.picture_statistics import PictureStatistics
 from keras_jtav.layers.protagonist_gate import ProtagonistGate
 from keras_jtav.layers.scaled_unit_norm import ScaledUnitNorm
+from keras_jtav.layers.tower import Tower
 from keras_jtav.layers.word_vectors import WordVectors, mean_of_words, real_words
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "PictureStatistics",
     "ProtagonistGate",
     "ScaledUnitNorm",
+    "Tower",
     "WordVectors",
     "bidirectional_gru",
     "masked_mean",

@@ -67,7 +67,7 @@ class AbsentVectors(keras.layers.Layer):
         """Return the vectors with the missing and the hidden ones replaced."""
         present = ops.stack([ops.cast(mask, "bool") for mask in masks], axis=-1)
         if training and self.rate:
-            present = self._hide(present)
+            present = hide_modalities(present, self.rate, self.seed_generator)
         columns = ops.split(present, len(vectors), axis=-1)  # each (batch, 1)
         return [
             ops.where(column, vector, absent)
@@ -76,12 +76,6 @@ class AbsentVectors(keras.layers.Layer):
             )
         ]
 
-    def _hide(self, present):
-        """Return ``present`` (batch, modalities) with some of each row hidden."""
-        draw = keras.random.uniform(ops.shape(present), seed=self.seed_generator)
-        kept = ops.logical_and(present, draw >= self.rate)
-        return ops.where(ops.any(kept, axis=-1, keepdims=True), kept, present)
-
     def compute_output_shape(self, vectors_shape, masks_shape):
         """Return the shapes of the vectors."""
         return list(vectors_shape)
@@ -89,3 +83,19 @@ class AbsentVectors(keras.layers.Layer):
     def get_config(self):
         """Return the constructor's arguments."""
         return {**super().get_config(), "rate": self.rate, "seed": self.seed}
+
+
+def hide_modalities(present, rate, seed_generator):
+    """Return which modalities are left when some are hidden at random.
+
+    Args:
+        present: bool (batch, modalities).
+        rate: Probability that a present one is hidden.
+        seed_generator: ``keras.random.SeedGenerator`` of the draws.
+
+    Returns:
+        bool (batch, modalities); a draw that would hide all that a row has hides none.
+    """
+    draw = keras.random.uniform(ops.shape(present), seed=seed_generator)
+    kept = ops.logical_and(present, draw >= rate)
+    return ops.where(ops.any(kept, axis=-1, keepdims=True), kept, present)

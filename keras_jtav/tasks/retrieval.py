@@ -7,18 +7,20 @@ defines on pairs, the caption's gate on the lyrics and the fusion, runs per pair
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import keras
 from keras import KerasTensor, layers, ops
 
+from keras_jtav.encoders.image_encoder import with_features
 from keras_jtav.features.spec import FeatureSpec
 from keras_jtav.layers import (
     AbsentVectors,
     InBatchContrastive,
     OverSegments,
-    ScaledUnitNorm,
+    Tower,
+    WordVectors,
     mean_of_words,
 )
 from keras_jtav.tasks.inputs import (
@@ -29,7 +31,6 @@ from keras_jtav.tasks.inputs import (
 )
 
 QUERY_FEATURES = {"text": ("supporting_words",), "image": ("image", "image_mask")}
-Tower = Callable[[Mapping[str, KerasTensor], Sequence[KerasTensor]], KerasTensor]
 SONG_FEATURES = {"text": ("words",), "audio": ("spectrogram", "segment_mask")}
 
 
@@ -74,24 +75,18 @@ def build_retrieval(
             "Retrieval needs `modalities` with image and at least one of text and "
             f"audio; received {list(encoders)}."
         )
-    query_tower = song_tower = None
+    query_tower = song_tower = latent_semantics = None
     if tower_units:
-        # One projection of words for both sides: what the word vectors already know
-        # about a caption and lyrics that belong together holds from the first step.
-        projections = {
-            modality: layers.Dense(
-                tower_units,
-                use_bias=False,
-                kernel_initializer="orthogonal",
-                name=f"{modality}_projection",
+        tower = partial(Tower, tower_units, modality_dropout)
+        query_tower = tower(seed=seed + 1, learn_scale=True, name="query_tower")
+        song_tower = tower(seed=seed + 2, name="song_tower")
+        if "text" in encoders and spec.lsa_dim:
+            latent_semantics = WordVectors(
+                spec.embedding_rows, spec.lsa_dim, name="latent_semantics"
             )
-            for modality in encoders
-        }
-        tower = partial(_tower, projections=projections, rate=modality_dropout)
-        query_tower = partial(tower, side="query", seed=seed + 1, learn_scale=True)
-        song_tower = partial(tower, side="song", seed=seed + 2, learn_scale=False)
-    query = _encode_query(encoders, spec, query_tower)
-    song = _encode_song(encoders, spec, song_tower)
+    text_mean = partial(_text_mean, encoders, latent_semantics)
+    query = _encode_query(encoders, spec, query_tower, text_mean)
+    song = _encode_song(encoders, spec, song_tower, text_mean)
     models = {"encode_query": query, "encode_song": song}
     if "text" in encoders:
         models["encode_text"] = encoders["text"]
@@ -111,29 +106,34 @@ def _inputs(
 
 
 def _encode_query(
-    encoders: Mapping[str, keras.Model], spec: FeatureSpec, tower: Tower | None
+    encoders: Mapping[str, keras.Model],
+    spec: FeatureSpec,
+    tower: Tower | None,
+    text_mean: Callable[[KerasTensor], KerasTensor],
 ) -> keras.Model:
     """Build: image and caption -> ``v``, its mask, the caption's ids, the tower."""
     inputs = _inputs(QUERY_FEATURES, encoders, spec)
-    image_vector = encoders["image"](inputs["image"])
+    image_vector, image_features = with_features(encoders["image"])(inputs["image"])
     outputs = {
         "image_vector": image_vector,
         "image_present": _passed_on(inputs["image_mask"]),
     }
-    vectors, masks = {"image": image_vector}, [inputs["image_mask"]]
+    vectors, masks = {"image": image_features}, [inputs["image_mask"]]
     if "text" in encoders:
         caption = inputs["supporting_words"]
         outputs["supporting_words"] = _passed_on(caption)
-        table = encoders["text"].get_layer("word_vectors")
-        vectors["text"] = mean_of_words(table, caption)
+        vectors["text"] = text_mean(caption)
         masks.append(has_words(caption))
     if tower is not None:
-        outputs["query_tower"] = tower(vectors, masks)
+        outputs["query_tower"] = tower(list(vectors.values()), masks)
     return keras.Model(inputs, outputs, name="encode_query")
 
 
 def _encode_song(
-    encoders: Mapping[str, keras.Model], spec: FeatureSpec, tower: Tower | None
+    encoders: Mapping[str, keras.Model],
+    spec: FeatureSpec,
+    tower: Tower | None,
+    text_mean: Callable[[KerasTensor], KerasTensor],
 ) -> keras.Model:
     """Build: audio and lyrics -> ``a``, its mask, the lyrics' ids, the tower."""
     inputs = _inputs(SONG_FEATURES, encoders, spec)
@@ -149,47 +149,28 @@ def _encode_song(
     if "text" in encoders:
         lyrics = inputs["words"]
         outputs["words"] = _passed_on(lyrics)
-        table = encoders["text"].get_layer("word_vectors")
-        vectors["text"] = mean_of_words(table, lyrics)
+        vectors["text"] = text_mean(lyrics)
         masks.append(has_words(lyrics))
     if tower is not None:
-        outputs["song_tower"] = tower(vectors, masks)
+        outputs["song_tower"] = tower(list(vectors.values()), masks)
     return keras.Model(inputs, outputs, name="encode_song")
+
+
+def _text_mean(
+    encoders: Mapping[str, keras.Model],
+    latent_semantics: WordVectors | None,
+    ids: KerasTensor,
+) -> KerasTensor:
+    """Return the mean of a text's word vectors, and of its latent semantics."""
+    mean = mean_of_words(encoders["text"].get_layer("word_vectors"), ids)
+    if latent_semantics is None:
+        return mean
+    return ops.concatenate([mean, mean_of_words(latent_semantics, ids)], axis=-1)
 
 
 def _passed_on(tensor: KerasTensor) -> KerasTensor:
     """Return an input as an output: a model inside a model needs a layer between."""
     return layers.Identity()(tensor)
-
-
-def _tower(
-    vectors: Mapping[str, KerasTensor],
-    masks: Sequence[KerasTensor],
-    *,
-    projections: Mapping[str, keras.Layer],
-    side: str,
-    rate: float,
-    seed: int,
-    learn_scale: bool,
-) -> KerasTensor:
-    """Return one vector for one side of a pair, ``(batch, units)``."""
-    present = AbsentVectors(rate, seed=seed, name=f"{side}_absent")(
-        list(vectors.values()), masks
-    )
-    # Choice: each vector is brought to one scale first, so that all count alike.
-    projected = [
-        projections[modality](layers.LayerNormalization(center=False, scale=False)(v))
-        for modality, v in zip(vectors, present, strict=True)
-    ]
-    tower = projected[0]
-    if len(projected) > 1:
-        tower = layers.Add(name=f"{side}_joint")(projected)
-    # Choice: centred over the batch in training. Otherwise all items may move to one
-    # direction, the easiest way to a lower loss while they cannot be told apart.
-    tower = layers.BatchNormalization(
-        momentum=0.9, center=False, scale=False, name=f"{side}_centring"
-    )(tower)
-    return ScaledUnitNorm(learn_scale, name=f"{side}_tower")(tower)
 
 
 def _score(

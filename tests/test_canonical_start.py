@@ -1,0 +1,127 @@
+from itertools import product
+
+import keras
+import numpy as np
+import pytest
+
+from keras_jtav.canonical_start import start_towers
+from keras_jtav.data.pairs import BatchPlan
+from keras_jtav.data.post import Post
+from keras_jtav.evaluation.cca import RegularizedCCA, canonical_maps, principal_axes
+from keras_jtav.layers import Tower
+
+DIMS = {"query": (6, 4), "song": (5, 3)}
+POSTS, UNITS, RIDGE = 80, 12, 0.5
+
+
+class ReadyFeatures:
+    """Stands in for ``PostFeatures``: arrays by name."""
+
+    def __init__(self, arrays):
+        self._arrays = arrays
+
+    def encoding(self, names, batch_size, rows):
+        for first in range(0, len(rows), batch_size):
+            batch = rows[first : first + batch_size]
+            yield {name: self._arrays[name][batch] for name in names}
+
+    def training(self, plan, names):
+        return self
+
+    def take(self, steps):
+        return iter(())
+
+
+@pytest.fixture
+def arrays():
+    """Two modalities a side; the first ones share two directions, the others one."""
+    rng = np.random.default_rng(7)
+    hidden = rng.normal(size=(POSTS, 3))
+    arrays = {}
+    for side, dims in DIMS.items():
+        for index, dim in enumerate(dims):
+            shared = hidden[:, 2 * index :][:, :2]
+            mixing = rng.normal(size=(shared.shape[1], dim))
+            noise = rng.normal(size=(POSTS, dim))
+            arrays[f"{side}_{index}"] = (5 + 3 * (shared @ mixing + noise)).astype("f4")
+            arrays[f"{side}_mask_{index}"] = np.ones(POSTS, bool)
+    return arrays
+
+
+def started(arrays, keep):
+    models = {}
+    for side, dims in DIMS.items():
+        inputs = [keras.Input((d,), name=f"{side}_{i}") for i, d in enumerate(dims)]
+        masks = [
+            keras.Input((), dtype="bool", name=f"{side}_mask_{i}") for i in range(2)
+        ]
+        tower = Tower(UNITS, name=f"{side}_tower")(inputs, masks)
+        models[f"encode_{side}"] = keras.Model([*inputs, *masks], tower)
+    models["train"] = models["encode_query"]
+    plan = BatchPlan([Post(str(n), {"lyrics": "la"}) for n in range(POSTS)], 8, 0, 0)
+    start_towers(models, ReadyFeatures(arrays), plan, keep, RIDGE)
+    return models
+
+
+def tower(models, side, arrays):
+    model = models[f"encode_{side}"]
+    return np.asarray(model([arrays[tensor.name] for tensor in model.inputs]))
+
+
+def standardised(arrays, side):
+    blocks = []
+    for index in range(2):
+        block = arrays[f"{side}_{index}"].astype("f8")
+        present = arrays[f"{side}_mask_{index}"]
+        mean, variance = block[present].mean(axis=0), block[present].var(axis=0)
+        blocks.append((block - mean) / np.sqrt(variance + 1e-3) * present[:, None])
+    return blocks
+
+
+def test_towers_start_as_the_cca_of_whole_posts(arrays):
+    models = started(arrays, keep=1.0)
+    scores = tower(models, "query", arrays) @ tower(models, "song", arrays).T
+    views = [np.hstack(standardised(arrays, side)) for side in DIMS]
+    expected = RegularizedCCA(*views).score(*views, RIDGE)
+    np.testing.assert_allclose(scores, expected, atol=1e-4)
+
+
+def test_keeping_half_is_the_cca_of_all_ways_to_hide(arrays):
+    models = started(arrays, keep=0.5)
+    scores = tower(models, "query", arrays) @ tower(models, "song", arrays).T
+    blocks = {side: standardised(arrays, side) for side in DIMS}
+    views = {side: [] for side in DIMS}
+    for hidden in product((0, 1), repeat=4):
+        for side, shown in zip(DIMS, (hidden[:2], hidden[2:]), strict=True):
+            parts = [b * keep for b, keep in zip(blocks[side], shown, strict=True)]
+            views[side].append(np.hstack(parts))
+    first, second = (np.vstack(views[side]) for side in DIMS)
+    count = len(first)
+    maps = canonical_maps(
+        principal_axes(first.T @ first / count, 100),
+        principal_axes(second.T @ second / count, 100),
+        first.T @ second / count,
+        RIDGE,
+    )
+    ends = [np.hstack(blocks[s]) @ m for s, m in zip(DIMS, maps, strict=True)]
+    ends = [end / np.linalg.norm(end, axis=1, keepdims=True) for end in ends]
+    np.testing.assert_allclose(scores, ends[0] @ ends[1].T, atol=1e-4)
+
+
+def test_missing_modalities_do_not_spoil_the_start(arrays):
+    clean = started(arrays, keep=0.5)
+    mask = arrays["song_mask_1"]
+    mask[::10] = False
+    arrays["song_1"][~mask] = 1e5
+    models = started(arrays, keep=0.5)
+    for side in DIMS:
+        similarity = np.sum(tower(models, side, arrays) * tower(clean, side, arrays), 1)
+        assert np.median(similarity) > 0.9
+
+
+def test_a_modality_that_no_post_has_is_left_out(arrays):
+    arrays["query_mask_1"][:] = False
+    models = started(arrays, keep=0.5)
+    kernel = models["encode_query"].get_layer("query_tower").kernels[1]
+    np.testing.assert_allclose(kernel, 0, atol=1e-12)
+    assert np.isfinite(tower(models, "query", arrays)).all()
