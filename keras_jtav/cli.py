@@ -17,6 +17,7 @@ from keras_jtav.experiments import EXPERIMENTS, PRESETS, preset_config
 from keras_jtav.quiet import quiet_import
 
 MANIFEST_SUFFIXES = (".csv", ".jsonl", ".json", ".parquet")
+FOLDER_DATASETS = ("shuttersong", "npy")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,8 +70,10 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         "--dataset",
         default="synthetic",
         metavar="NAME|FILE",
-        help="synthetic (default), tuxpaint, or a .csv, .jsonl or .parquet of posts",
+        help="synthetic (default), tuxpaint, shuttersong, npy, or a .csv, .jsonl or "
+        ".parquet of posts",
     )
+    add("--data-dir", type=Path, metavar="DIR", help="of shuttersong or npy")
     add("--preset", choices=PRESETS, default="small", help="default: small")
     add(
         "--image-weights",
@@ -151,6 +154,14 @@ def config_from_options(options: argparse.Namespace) -> Config:
     if Path(options.dataset).suffix.lower() in MANIFEST_SUFFIXES:
         manifest = Component("manifest", {"path": options.dataset})
         config = dataclasses.replace(config, dataset=manifest)
+    if options.data_dir is not None:
+        if options.dataset not in FOLDER_DATASETS:
+            raise ValueError(
+                f"--data-dir belongs to --dataset {' or '.join(FOLDER_DATASETS)}, not "
+                f"to {options.dataset}."
+            )
+        dataset = Component(options.dataset, {"folder": str(options.data_dir)})
+        config = dataclasses.replace(config, dataset=dataset)
     return config.override(options.set)
 
 

@@ -181,8 +181,10 @@ def _check_rejections(
     share = num_bad / max(num_rows, 1)
     if share > config.data.max_rejected:
         first = rejections[0]
+        is_manifest = config.dataset.name == "manifest"
+        advice = " `keras-jtav check` lists all." if is_manifest else ""
         raise ValueError(
             f"{num_bad} of {num_rows} rows ({share:.1%}) cannot be used, more "
             f"than --max-rejected {config.data.max_rejected} allows. The first: "
-            f"{first.row} {first.file}: {first.reason}. `keras-jtav check` lists all."
+            f"{first.row} {first.file}: {first.reason}.{advice}"
         )

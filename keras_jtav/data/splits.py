@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from keras_jtav.config import SPLITS
 from keras_jtav.data.post import SPLIT_NAMES, Post
@@ -84,13 +85,43 @@ def split_posts(
     return {name: sorted(parts[name], key=_id) for name in SPLIT_NAMES}
 
 
+def hold_out_songs(posts: Sequence[Post], count: int, seed: int) -> list[Post]:
+    """Give all posts of ``count`` songs to test and the others to training.
+
+    Args:
+        posts: Of any songs; those without a song go to training.
+        count: Songs for test.
+        seed: Decides which.
+
+    Returns:
+        The posts with their ``split`` filled, in their order.
+
+    Raises:
+        ValueError: No song for test, or too few left to train on and to validate.
+
+    Source:
+        JTAV, Sec. 4.2 (dagger: 100 of 620 songs).
+    """
+    songs = {post.song for post in posts if post.song}
+    if not 1 <= count <= len(songs) - 2:
+        raise ValueError(
+            "`test_songs` must be at least 1 and leave two songs or more for training "
+            f"and validation; received {count} of {len(songs)} songs."
+        )
+    held_out = set(sorted(songs, key=lambda song: _draw(seed, song))[:count])
+    return [
+        replace(post, split="test" if post.song in held_out else "train")
+        for post in posts
+    ]
+
+
 def _id(post: Post) -> str:
     return post.id
 
 
-def _draw(seed: int, post_id: str) -> bytes:
-    """Return a random key of a post: what the draw sorts by."""
-    return hashlib.sha256(f"{seed}:{post_id}".encode()).digest()
+def _draw(seed: int, name: str) -> bytes:
+    """Return a random key of a post's id or a song: what the draw sorts by."""
+    return hashlib.sha256(f"{seed}:{name}".encode()).digest()
 
 
 def _collect(pairs: Iterable[tuple[Hashable, Post]]) -> list[list[Post]]:
