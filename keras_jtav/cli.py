@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_jtav.config import TASKS, Component, Config
+from keras_jtav.config import MODALITIES, TASKS, Component, Config
 from keras_jtav.experiments import EXPERIMENTS, PRESETS, preset_config
 from keras_jtav.quiet import quiet_import
 
@@ -139,6 +139,8 @@ def config_from_options(options: argparse.Namespace) -> Config:
     """
     config = preset_config(options.task, options.preset)
     settings = [f"dataset={options.dataset}"]
+    if (options.dataset, options.task) == ("npy", "sentiment"):
+        settings += [f"{modality}=vector" for modality in MODALITIES]
     if options.image_weights is not None:
         if options.preset == "small":
             settings += ["image=squeezenet", "features.image_size=128"]
@@ -170,6 +172,12 @@ def _train(options: argparse.Namespace) -> int:
         raise ValueError(
             "--runs and --resplit belong to --experiment. A folder for runs is given "
             "with --runs-dir."
+        )
+    if options.experiment == "table1" and options.dataset == "npy":
+        raise ValueError(
+            "table1 compares encoders, and the arrays of sentiment hold what encoders "
+            "gave. Train single runs, such as --set fusion=early --set "
+            "modalities=text,audio."
         )
     config = config_from_options(options)
     with quiet_import():

@@ -115,6 +115,11 @@ def test_a_folder_belongs_to_data_sets_that_lie_in_one(fails, tmp_path):
     assert "give it with --data-dir DIR" in message
 
 
+def test_table1_is_not_for_arrays(fails, tmp_path):
+    words = ("--dataset", "npy", "--data-dir", tmp_path, "--experiment", "table1")
+    assert "table1 compares encoders" in fails("train", *words)
+
+
 def test_nothing_to_resume(fails, tmp_path):
     assert "no run of this config" in fails("train", "--resume", "--runs-dir", tmp_path)
 
@@ -172,6 +177,12 @@ def test_defaults_of_train(asked):
             "--dataset shuttersong --data-dir d --set dataset.test_songs=9",
             "dataset",
             Component("shuttersong", {"folder": "d", "test_songs": 9}),
+        ),
+        ("--dataset npy --data-dir d", "audio", Component("vector")),
+        (
+            "--dataset npy --data-dir d --task retrieval",
+            "dataset",
+            Component("npy", {"folder": "d"}),
         ),
         ("--fasttext cc.bin", "features.fasttext", "cc.bin"),
         ("--negatives 4", "train.negatives", 4),

@@ -37,7 +37,8 @@ def split_posts(
     - ``section``: of every song with three posts or more, one is drawn for test and
       one for validation; of two, one for test; the rest is for training. Groups do not
       count here: the posts of one song part by definition.
-    - given: kept; without any for validation, whole groups are taken from training.
+    - given: kept; without any for validation, whole groups are taken from training,
+      with ``section`` one post of every song with two in training.
 
     Args:
         posts: With unique ids.
@@ -67,8 +68,8 @@ def split_posts(
     shares = dict(zip(SPLIT_NAMES, fractions, strict=True))
     given = sum(post.split is not None for post in posts)
     if given:
+        parts = _given(posts, given, shares, seed, split)
         split = "given"
-        parts = _given(posts, given, shares, seed)
     elif split == "section":
         parts = _section(posts, seed)
     elif split == "dagger":
@@ -209,7 +210,7 @@ def _section(posts: Iterable[Post], seed: int) -> dict[str, list[Post]]:
 
 
 def _given(
-    posts: Sequence[Post], given: int, shares: dict[str, float], seed: int
+    posts: Sequence[Post], given: int, shares: dict[str, float], seed: int, split: str
 ) -> dict[str, list[Post]]:
     if given < len(posts):
         raise ValueError(
@@ -217,7 +218,11 @@ def _given(
             f"{len(posts) - given} do not. Fill it for all of them or for none."
         )
     parts = {name: [p for p in posts if p.split == name] for name in SPLIT_NAMES}
-    if not parts["validation"]:
+    if not parts["validation"] and split == "section":
+        drawn = _section(parts["train"], seed)
+        parts["train"] = drawn["train"] + drawn["validation"]
+        parts["validation"] = drawn["test"]
+    elif not parts["validation"]:
         names = ("train", "validation")
         total = sum(shares[name] for name in names)
         kept = {name: shares[name] / total for name in names}
