@@ -12,11 +12,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_jtav.config import TASKS, Component, Config
+from keras_jtav.config import MODALITIES, TASKS, Component, Config
 from keras_jtav.experiments import EXPERIMENTS, PRESETS, preset_config
 from keras_jtav.quiet import quiet_import
 
 MANIFEST_SUFFIXES = (".csv", ".jsonl", ".json", ".parquet")
+FOLDER_DATASETS = ("shuttersong", "npy")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,8 +70,10 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         "--dataset",
         default="synthetic",
         metavar="NAME|FILE",
-        help="synthetic (default), tuxpaint, or a .csv, .jsonl or .parquet of posts",
+        help="synthetic (default), tuxpaint, shuttersong, npy, or a .csv, .jsonl or "
+        ".parquet of posts",
     )
+    add("--data-dir", type=Path, metavar="DIR", help="of shuttersong or npy")
     add("--preset", choices=PRESETS, default="small", help="default: small")
     add(
         "--image-weights",
@@ -136,6 +139,8 @@ def config_from_options(options: argparse.Namespace) -> Config:
     """
     config = preset_config(options.task, options.preset)
     settings = [f"dataset={options.dataset}"]
+    if (options.dataset, options.task) == ("npy", "sentiment"):
+        settings += [f"{modality}=vector" for modality in MODALITIES]
     if options.image_weights is not None:
         if options.preset == "small":
             settings += ["image=squeezenet", "features.image_size=128"]
@@ -151,6 +156,14 @@ def config_from_options(options: argparse.Namespace) -> Config:
     if Path(options.dataset).suffix.lower() in MANIFEST_SUFFIXES:
         manifest = Component("manifest", {"path": options.dataset})
         config = dataclasses.replace(config, dataset=manifest)
+    if options.data_dir is not None:
+        if options.dataset not in FOLDER_DATASETS:
+            raise ValueError(
+                f"--data-dir belongs to --dataset {' or '.join(FOLDER_DATASETS)}, not "
+                f"to {options.dataset}."
+            )
+        dataset = Component(options.dataset, {"folder": str(options.data_dir)})
+        config = dataclasses.replace(config, dataset=dataset)
     return config.override(options.set)
 
 
@@ -159,6 +172,12 @@ def _train(options: argparse.Namespace) -> int:
         raise ValueError(
             "--runs and --resplit belong to --experiment. A folder for runs is given "
             "with --runs-dir."
+        )
+    if options.experiment == "table1" and options.dataset == "npy":
+        raise ValueError(
+            "table1 compares encoders, and the arrays of sentiment hold what encoders "
+            "gave. Train single runs, such as --set fusion=early --set "
+            "modalities=text,audio."
         )
     config = config_from_options(options)
     with quiet_import():

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from keras_jtav.config import FeatureOptions
 from keras_jtav.data.post import TEXT_PARTS, Post, Rejection
+from keras_jtav.data.ready_features import ReadyFeatures
 from keras_jtav.features.vocabulary import Vocabulary
 
 MAX_REJECTIONS_SHOWN = 5
@@ -53,10 +54,14 @@ def show_data(
         say(f"           {rejection.row} {rejection.file}: {rejection.reason}")
 
 
-def show_words(options: FeatureOptions, vocabulary: Vocabulary) -> None:
+def show_words(
+    options: FeatureOptions, vocabulary: Vocabulary, ready: ReadyFeatures | None
+) -> None:
     """Print where the word vectors come from."""
     size = f"{len(vocabulary.words)} words, {vocabulary.matrix.shape[1]} dimensions"
     origin = options.fasttext or "trained on the training texts with fastText"
+    if ready is not None:
+        origin = "vectors of the data set"
     say(f"words      {size}, {origin}")
 
 
@@ -82,8 +87,12 @@ def show_table(rows: Mapping[str, Mapping[str, float]], title: str) -> None:
         say(name.ljust(width) + "".join(cells))
 
 
-def show_how_to_load(version: Path, task: str) -> None:
-    """Print the three lines of Python that load an export."""
+def show_export(version: Path | None, task: str) -> None:
+    """Print where the export is and the three lines of Python that load it."""
+    if version is None:
+        say("SavedModel none: the data set has features, and an export eats raw media")
+        return
+    say(f"SavedModel {version}")
     endpoint, inputs = {
         "sentiment": ("serving_default", ("image", "audio", "lyrics", "caption")),
         "retrieval": ("encode_query", ("image", "caption")),

@@ -14,6 +14,7 @@ from keras_jtav.data.media import MediaStore
 from keras_jtav.data.pairs import unify_songs
 from keras_jtav.data.pipeline import PostFeatures
 from keras_jtav.data.post import Post, PostTable, Rejection
+from keras_jtav.data.ready_features import ReadyFeatures
 from keras_jtav.data.splits import split_posts
 from keras_jtav.data.task_rules import post_problem, split_problem
 from keras_jtav.features.embeddings import load_vectors, train_vectors
@@ -41,6 +42,7 @@ class Prepared:
         features: Features of the posts of each split.
         modalities: What the model sees.
         split: How the posts were split.
+        ready: What the data set brought in place of media, if it did.
     """
 
     posts: dict[str, list[Post]]
@@ -53,6 +55,7 @@ class Prepared:
     features: dict[str, PostFeatures]
     modalities: tuple[str, ...]
     split: str
+    ready: ReadyFeatures | None = None
 
 
 def prepare(config: Config, progress: Progress) -> Prepared:
@@ -72,15 +75,21 @@ def prepare(config: Config, progress: Progress) -> Prepared:
     )
     splits, without_content = _with_texts(splits, config.data.texts)
     table = replace(table, rejections=[*table.rejections, *without_content])
-    vocabulary = build_vocabulary(config, splits["train"])
+    ready = table.features
+    if ready is not None:
+        _check_ready(config, ready)
+    vocabulary = build_vocabulary(config, splits["train"], ready)
     preprocessor = Preprocessor(config.features, vocabulary)
-    store = MediaStore(
-        preprocessor,
-        config.features,
-        config.data,
-        home_folder() / "features",
-        config.modalities,
-    )
+    if ready is None:
+        store = MediaStore(
+            preprocessor,
+            config.features,
+            config.data,
+            home_folder() / "features",
+            config.modalities,
+        )
+    else:
+        store = ready.store
     posts = [post for split in splits.values() for post in split]
     faults = store.prepare(posts, progress)
     rejections = [*table.rejections, *faults]
@@ -94,6 +103,8 @@ def prepare(config: Config, progress: Progress) -> Prepared:
     if problem:
         raise ValueError(f"Training would fail: {problem}.")
     spec = FeatureSpec.from_options(config.features, vocabulary)
+    if ready is not None:
+        spec = replace(spec, **ready.sizes)
     features = {
         name: PostFeatures(split, store, preprocessor, spec, config.task)
         for name, split in splits.items()
@@ -109,6 +120,7 @@ def prepare(config: Config, progress: Progress) -> Prepared:
         features,
         config.modalities,
         config.data.split,
+        ready,
     )
 
 
@@ -122,8 +134,12 @@ def load_table(config: Config) -> PostTable:
     return load_posts(config.dataset, context)
 
 
-def build_vocabulary(config: Config, train_posts: Sequence[Post]) -> Vocabulary:
+def build_vocabulary(
+    config: Config, train_posts: Sequence[Post], ready: ReadyFeatures | None = None
+) -> Vocabulary:
     """Load the vectors of a file, or train them on the texts of the training split.
+
+    A data set that brings its word vectors keeps them.
 
     Choice: the table is scaled so that the coordinates of words have a root mean square
     of 1. fastText's are about a tenth of that, and the gate of Sec. 3.1.1, a product of
@@ -134,7 +150,10 @@ def build_vocabulary(config: Config, train_posts: Sequence[Post]) -> Vocabulary:
     """
     texts = [" ".join(post.texts.values()) for post in train_posts]
     options = config.features
-    if options.fasttext:
+    if ready is not None:
+        padding = np.zeros((FIRST_WORD_ROW, ready.word_vectors.shape[1]), "float32")
+        vocabulary = Vocabulary(ready.words, np.vstack([padding, ready.word_vectors]))
+    elif options.fasttext:
         words = sorted({word for text in tokenize_texts(texts) for word in text})
         vocabulary = load_vectors(options.fasttext, words, options.vocabulary_size)
     else:
@@ -158,7 +177,24 @@ def _usable(table: PostTable, task: str) -> PostTable:
     reasons = {post.id: post_problem(post, task) for post in posts}
     kept = [post for post in posts if not reasons[post.id]]
     dropped = [Rejection(f"post {id_}", "", why) for id_, why in reasons.items() if why]
-    return PostTable(kept, [*table.rejections, *dropped], table.class_names)
+    return replace(table, posts=kept, rejections=[*table.rejections, *dropped])
+
+
+def _check_ready(config: Config, ready: ReadyFeatures) -> None:
+    """Refuse settings that features which are made already cannot follow."""
+    if config.features.fasttext:
+        raise ValueError(
+            f"The data set {config.dataset.name!r} brings its own word vectors. Leave "
+            "--fasttext out."
+        )
+    encoders = {m: getattr(config, m).name for m in config.modalities}
+    others = [f"{m}={name}" for m, name in encoders.items() if name != "vector"]
+    if ready.are_vectors and others:
+        raise ValueError(
+            f"The data set {config.dataset.name!r} has one vector for each modality, "
+            f"and `{others[0]}` reads something else. Use --set "
+            f"{others[0].partition('=')[0]}=vector."
+        )
 
 
 def _with_texts(
@@ -188,8 +224,10 @@ def _check_rejections(
     share = num_bad / max(num_rows, 1)
     if share > config.data.max_rejected:
         first = rejections[0]
+        is_manifest = config.dataset.name == "manifest"
+        advice = " `keras-jtav check` lists all." if is_manifest else ""
         raise ValueError(
             f"{num_bad} of {num_rows} rows ({share:.1%}) cannot be used, more "
             f"than --max-rejected {config.data.max_rejected} allows. The first: "
-            f"{first.row} {first.file}: {first.reason}. `keras-jtav check` lists all."
+            f"{first.row} {first.file}: {first.reason}.{advice}"
         )

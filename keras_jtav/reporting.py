@@ -72,6 +72,7 @@ class SentimentReport:
             posts["train"],
             [*posts["validation"], *posts["test"]],
             self._prepared.modalities,
+            simple_features(self._prepared),
         )
         self._baselines = {}
         judged = {}
@@ -156,7 +157,10 @@ class RetrievalReport:
         }
 
     def _baseline_scores(self) -> dict[str, np.ndarray]:
-        """Return the scores of CCA and, with texts on both sides, of shared letters."""
+        """Return the scores of CCA and, with texts on both sides, of shared letters.
+
+        The words of features that are made already have no letters.
+        """
         posts, modalities = self._prepared.posts, self._prepared.modalities
         query_parts = ["image", *(["caption"] if "text" in modalities else [])]
         song_parts = [
@@ -172,10 +176,10 @@ class RetrievalReport:
                 self._songs,
                 query_parts,
                 song_parts,
-                SimpleFeatures(posts["train"]),
+                simple_features(self._prepared),
             )
         }
-        if "text" in modalities:
+        if "text" in modalities and self._prepared.ready is None:
             rows["shared letters"] = character_matching_scores(
                 [query.texts.get("caption", "") for query in self._queries],
                 [song.texts.get("lyrics", "") for song in self._songs],
@@ -183,15 +187,25 @@ class RetrievalReport:
         return rows
 
     def draw(self, folder: Path) -> list[Path]:
-        """Draw curves, ranks and a sheet of queries into a folder; return the files."""
-        curves = training_figure(_columns(self._history), "val_mrr")
-        ranks = rank_figure(self._scores, self._matches, self._baselines)
-        sheet = query_figure(self._queries, self._songs, self._scores, self._matches)
-        return [
-            save_figure(curves, folder / "training.png"),
-            save_figure(ranks, folder / "ranks.png"),
-            save_figure(sheet, folder / "queries.png"),
-        ]
+        """Draw curves, ranks and a sheet of queries into a folder; return the files.
+
+        There is no sheet where there are no pictures to show.
+        """
+        figures = {
+            "training": training_figure(_columns(self._history), "val_mrr"),
+            "ranks": rank_figure(self._scores, self._matches, self._baselines),
+        }
+        if self._prepared.ready is None:
+            figures["queries"] = query_figure(
+                self._queries, self._songs, self._scores, self._matches
+            )
+        return [save_figure(f, folder / f"{name}.png") for name, f in figures.items()]
+
+
+def simple_features(prepared: Prepared) -> SimpleFeatures:
+    """Return what baselines see: simple features of media, or those that are ready."""
+    measures = prepared.ready.measures() if prepared.ready is not None else None
+    return SimpleFeatures(prepared.posts["train"], measures)
 
 
 def _columns(history: Sequence[Mapping]) -> dict[str, list[float]]:

@@ -32,12 +32,13 @@ class RunResult:
 
     Args:
         folder: Config, metrics, pictures, checkpoints and logs.
-        exported: The SavedModel's folder.
+        exported: The SavedModel's folder; ``None`` where the data set has features
+            and no media, so that no model that eats raw media can be exported.
         metrics: ``{protocol: {row: {metric: value}}}`` on the test split.
     """
 
     folder: Path
-    exported: Path
+    exported: Path | None
     metrics: Mapping[str, Mapping[str, Mapping[str, float]]]
 
 
@@ -78,7 +79,7 @@ def run(
     console.show_data(
         prepared.posts, prepared.rejections, prepared.class_names, config.task
     )
-    console.show_words(config.features, prepared.vocabulary)
+    console.show_words(config.features, prepared.vocabulary, prepared.ready)
 
     models = build_model(config, prepared.spec, prepared.vocabulary.matrix)
     judge = JUDGES[config.task](models, prepared)
@@ -92,15 +93,18 @@ def run(
     )
 
     report = REPORTS[config.task](judge, prepared, history, model_name(config))
-    exported = export_model(
-        config.task,
-        models,
-        prepared.preprocessor,
-        config.data,
-        export_settings(config, prepared, report.settings),
-        exports_folder / config.task,
-    )
-    metrics = {"metrics": report.metrics, "history": history, "model": str(exported)}
+    exported = None
+    if prepared.ready is None:
+        exported = export_model(
+            config.task,
+            models,
+            prepared.preprocessor,
+            config.data,
+            export_settings(config, prepared, report.settings),
+            exports_folder / config.task,
+        )
+    model = str(exported or "")
+    metrics = {"metrics": report.metrics, "history": history, "model": model}
     write_text(folder / "metrics.json", json.dumps(metrics, indent=1))
     pictures = report.draw(folder)
 
@@ -112,8 +116,7 @@ def run(
     console.say(f"config     {folder / 'config.json'}")
     for picture in pictures:
         console.say(f"picture    {picture}")
-    console.say(f"SavedModel {exported}")
-    console.show_how_to_load(exported, config.task)
+    console.show_export(exported, config.task)
     return RunResult(folder, exported, report.metrics)
 
 
@@ -147,7 +150,8 @@ def new_run(config: Config, runs_folder: Path) -> Path:
 def read_result(folder: Path) -> RunResult:
     """Return what a complete run left behind."""
     saved = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    return RunResult(folder, Path(saved["model"]), saved["metrics"])
+    exported = Path(saved["model"]) if saved["model"] else None
+    return RunResult(folder, exported, saved["metrics"])
 
 
 def _run_name(config: Config) -> str:

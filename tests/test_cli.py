@@ -108,6 +108,18 @@ def test_an_unknown_data_set_is_named(fails, tmp_path):
     assert f"There is no table {tmp_path / 'no.csv'}" in message
 
 
+def test_a_folder_belongs_to_data_sets_that_lie_in_one(fails, tmp_path):
+    message = fails("train", "--data-dir", tmp_path)
+    assert "belongs to --dataset shuttersong or npy, not to synthetic" in message
+    message = fails("train", "--dataset", "shuttersong", "--runs-dir", tmp_path)
+    assert "give it with --data-dir DIR" in message
+
+
+def test_table1_is_not_for_arrays(fails, tmp_path):
+    words = ("--dataset", "npy", "--data-dir", tmp_path, "--experiment", "table1")
+    assert "table1 compares encoders" in fails("train", *words)
+
+
 def test_nothing_to_resume(fails, tmp_path):
     assert "no run of this config" in fails("train", "--resume", "--runs-dir", tmp_path)
 
@@ -161,6 +173,17 @@ def test_defaults_of_train(asked):
         ("--dataset tuxpaint", "dataset", Component("tuxpaint")),
         ("--dataset a/b.CSV", "dataset", Component("manifest", {"path": "a/b.CSV"})),
         ("--dataset b.json", "dataset", Component("manifest", {"path": "b.json"})),
+        (
+            "--dataset shuttersong --data-dir d --set dataset.test_songs=9",
+            "dataset",
+            Component("shuttersong", {"folder": "d", "test_songs": 9}),
+        ),
+        ("--dataset npy --data-dir d", "audio", Component("vector")),
+        (
+            "--dataset npy --data-dir d --task retrieval",
+            "dataset",
+            Component("npy", {"folder": "d"}),
+        ),
         ("--fasttext cc.bin", "features.fasttext", "cc.bin"),
         ("--negatives 4", "train.negatives", 4),
         ("--max-rejected 0.2", "data.max_rejected", 0.2),

@@ -11,12 +11,16 @@ from collections.abc import Callable, Mapping
 
 from keras_jtav.config import Component, check_kwargs
 from keras_jtav.data.manifest import read_manifest
+from keras_jtav.data.npy_arrays import load_npy
 from keras_jtav.data.post import PostTable
+from keras_jtav.data.shuttersong import load_shuttersong
 from keras_jtav.data.synthetic import load_synthetic
 from keras_jtav.data.tuxpaint import load_tuxpaint
 
 SOURCES: dict[str, Callable[..., PostTable]] = {
     "manifest": read_manifest,
+    "npy": load_npy,
+    "shuttersong": load_shuttersong,
     "synthetic": load_synthetic,
     "tuxpaint": load_tuxpaint,
 }

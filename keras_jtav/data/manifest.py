@@ -11,15 +11,13 @@ from __future__ import annotations
 import contextlib
 import difflib
 import logging
-import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from keras_jtav.data.post import TEXT_PARTS, Post, PostTable, Rejection
-from keras_jtav.data.tables import Row, read_table, write_table
+from keras_jtav.data.tables import Row, cell_text, read_table, write_table
 
 CONTENTS = ("image", "audio", "lyrics", "caption")
 COLUMNS = ("id", *CONTENTS, "label", "song", "split", "group")
@@ -168,25 +166,7 @@ def _cells(row: Row) -> dict[str, str]:
             f"{len(row[None])} cells more than the header has: put texts with commas "
             "in quotation marks"
         )
-    return {name: _text(name, row.get(name)) for name in COLUMNS}
-
-
-def _text(name: str, value: Any) -> str:
-    """Return a cell as text; whole numbers lose the ``.0`` that Parquet gives them."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    if isinstance(value, list | dict | bytes):
-        raise ValueError(
-            f"`{name}` holds a {type(value).__name__}: give text, or the path of a file"
-        )
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    text = str(value).strip()
-    if any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise ValueError(f"`{name}` holds half a character: write it as UTF-8")
-    return text
+    return {name: cell_text(name, row.get(name)) for name in COLUMNS}
 
 
 def _classes(path: Path, rows: list[Row]) -> tuple[dict[str, int], tuple[str, str]]:
@@ -194,7 +174,7 @@ def _classes(path: Path, rows: list[Row]) -> tuple[dict[str, int], tuple[str, st
     labels: list[str] = []
     for row in rows:
         with contextlib.suppress(ValueError):  # that row will be rejected
-            labels += [_text("label", row.get("label"))]
+            labels += [cell_text("label", row.get("label"))]
     labels = [label for label in labels if label]
     known = Counter(KNOWN_LABELS.get(label.casefold(), -1) for label in labels)
     if known[-1] <= MAX_STRAY_LABELS * len(labels):

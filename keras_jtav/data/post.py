@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from keras_jtav.data.ready_features import ReadyFeatures
 
 TEXT_PARTS = ("lyrics", "caption")
 SPLIT_NAMES = ("train", "validation", "test")
@@ -104,8 +108,10 @@ class PostTable:
         posts: In the source's order.
         rejections: Rows left out, each with its reason.
         class_names: Names of label 0 and label 1.
+        features: What the posts have in place of media and words, if they do.
     """
 
     posts: list[Post]
     rejections: list[Rejection] = field(default_factory=list)
     class_names: tuple[str, str] = ("negative", "positive")
+    features: ReadyFeatures | None = None

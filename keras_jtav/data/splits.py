@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from keras_jtav.config import SPLITS
 from keras_jtav.data.post import SPLIT_NAMES, Post
@@ -36,7 +37,8 @@ def split_posts(
     - ``section``: of every song with three posts or more, one is drawn for test and
       one for validation; of two, one for test; the rest is for training. Groups do not
       count here: the posts of one song part by definition.
-    - given: kept; without any for validation, whole groups are taken from training.
+    - given: kept; without any for validation, whole groups are taken from training,
+      with ``section`` one post of every song with two in training.
 
     Args:
         posts: With unique ids.
@@ -66,8 +68,8 @@ def split_posts(
     shares = dict(zip(SPLIT_NAMES, fractions, strict=True))
     given = sum(post.split is not None for post in posts)
     if given:
+        parts = _given(posts, given, shares, seed, split)
         split = "given"
-        parts = _given(posts, given, shares, seed)
     elif split == "section":
         parts = _section(posts, seed)
     elif split == "dagger":
@@ -84,13 +86,43 @@ def split_posts(
     return {name: sorted(parts[name], key=_id) for name in SPLIT_NAMES}
 
 
+def hold_out_songs(posts: Sequence[Post], count: int, seed: int) -> list[Post]:
+    """Give all posts of ``count`` songs to test and the others to training.
+
+    Args:
+        posts: Of any songs; those without a song go to training.
+        count: Songs for test.
+        seed: Decides which.
+
+    Returns:
+        The posts with their ``split`` filled, in their order.
+
+    Raises:
+        ValueError: No song for test, or too few left to train on and to validate.
+
+    Source:
+        JTAV, Sec. 4.2 (dagger: 100 of 620 songs).
+    """
+    songs = {post.song for post in posts if post.song}
+    if not 1 <= count <= len(songs) - 2:
+        raise ValueError(
+            "`test_songs` must be at least 1 and leave two songs or more for training "
+            f"and validation; received {count} of {len(songs)} songs."
+        )
+    held_out = set(sorted(songs, key=lambda song: _draw(seed, song))[:count])
+    return [
+        replace(post, split="test" if post.song in held_out else "train")
+        for post in posts
+    ]
+
+
 def _id(post: Post) -> str:
     return post.id
 
 
-def _draw(seed: int, post_id: str) -> bytes:
-    """Return a random key of a post: what the draw sorts by."""
-    return hashlib.sha256(f"{seed}:{post_id}".encode()).digest()
+def _draw(seed: int, name: str) -> bytes:
+    """Return a random key of a post's id or a song: what the draw sorts by."""
+    return hashlib.sha256(f"{seed}:{name}".encode()).digest()
 
 
 def _collect(pairs: Iterable[tuple[Hashable, Post]]) -> list[list[Post]]:
@@ -178,7 +210,7 @@ def _section(posts: Iterable[Post], seed: int) -> dict[str, list[Post]]:
 
 
 def _given(
-    posts: Sequence[Post], given: int, shares: dict[str, float], seed: int
+    posts: Sequence[Post], given: int, shares: dict[str, float], seed: int, split: str
 ) -> dict[str, list[Post]]:
     if given < len(posts):
         raise ValueError(
@@ -186,7 +218,11 @@ def _given(
             f"{len(posts) - given} do not. Fill it for all of them or for none."
         )
     parts = {name: [p for p in posts if p.split == name] for name in SPLIT_NAMES}
-    if not parts["validation"]:
+    if not parts["validation"] and split == "section":
+        drawn = _section(parts["train"], seed)
+        parts["train"] = drawn["train"] + drawn["validation"]
+        parts["validation"] = drawn["test"]
+    elif not parts["validation"]:
         names = ("train", "validation")
         total = sum(shares[name] for name in names)
         kept = {name: shares[name] / total for name in names}

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import json
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -72,6 +73,53 @@ def write_table(path: Path | str, columns: Sequence[str], rows: Sequence[Row]) -
             aside.unlink()
 
 
+def read_text(path: Path) -> str:
+    """Return the text of a UTF-8 file, without its byte order mark.
+
+    Raises:
+        ValueError: Another encoding; the message names the line.
+    """
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise ValueError(
+            f"{path} is not UTF-8: line {line} has the byte "
+            f"0x{data[error.start]:02x}. Save it as UTF-8."
+        ) from error
+
+
+def cell_text(name: str, value: Any) -> str:
+    """Return a cell as text; whole numbers lose the ``.0`` that Parquet gives them.
+
+    Args:
+        name: The column, for the message.
+        value: What ``read_table`` gave for the cell; absent ones are empty.
+
+    Raises:
+        ValueError: A cell that holds no text, or half a character.
+
+    Example:
+        >>> cell_text("id", 12.0), cell_text("id", None)
+        ('12', '')
+    """
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, list | dict | bytes):
+        raise ValueError(
+            f"`{name}` holds a {type(value).__name__}: give text, or the path of a file"
+        )
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    text = str(value).strip()
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ValueError(f"`{name}` holds half a character: write it as UTF-8")
+    return text
+
+
 def _by_suffix(path: Path, functions: Mapping[str, Callable]) -> Callable:
     if path.suffix.lower() not in functions:
         raise ValueError(
@@ -81,20 +129,8 @@ def _by_suffix(path: Path, functions: Mapping[str, Callable]) -> Callable:
     return functions[path.suffix.lower()]
 
 
-def _read_text(path: Path) -> str:
-    data = path.read_bytes()
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise ValueError(
-            f"{path} is not UTF-8: line {line} has the byte "
-            f"0x{data[error.start]:02x}. Save the table as UTF-8."
-        ) from error
-
-
 def _read_csv(path: Path) -> tuple[list[str], list[Row]]:
-    reader = csv.DictReader(io.StringIO(_read_text(path), newline=""), strict=True)
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
     try:
         reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
         return list(reader.fieldnames), list(reader)
@@ -113,7 +149,7 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 def _read_json_lines(path: Path) -> tuple[list[str], list[Row]]:
     rows = []
-    for number, line in _lines(_read_text(path)):
+    for number, line in _lines(read_text(path)):
         try:
             row = json.loads(line)
         except (json.JSONDecodeError, RecursionError):

@@ -8,7 +8,7 @@ and gradients.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from sklearn.utils.extmath import randomized_svd
 
 from keras_jtav.data.decode import decode_audio, decode_image
 from keras_jtav.data.post import TEXT_PARTS, Post
+from keras_jtav.data.ready_features import Measure
 from keras_jtav.evaluation.media_statistics import (
     AUDIO_DIM,
     IMAGE_DIM,
@@ -43,6 +44,9 @@ class SimpleFeatures:
 
     Args:
         train_posts: Posts that the text vectors are fitted on.
+        measures: For parts, the function from a text or file to its vector, and the
+            vector's size; by default those of media files. Texts that have none are
+            counted.
 
     Example:
         >>> posts = [Post("a", {"caption": "so happy"}), Post("b", {"lyrics": "la la"})]
@@ -51,10 +55,15 @@ class SimpleFeatures:
         ((2, 2), [0.0, 1.0])
     """
 
-    def __init__(self, train_posts: Sequence[Post]) -> None:
+    def __init__(
+        self,
+        train_posts: Sequence[Post],
+        measures: Mapping[str, Measure] | None = None,
+    ) -> None:
         self.train_posts = list(train_posts)
+        self._measures = _MEASURES if measures is None else measures
         self._text_vectors: dict[str, Callable[[list[str]], np.ndarray]] = {}
-        self._file_vectors: dict[tuple[str, Path], np.ndarray] = {}
+        self._measured: dict[tuple[str, str | Path], np.ndarray] = {}
 
     def part(self, name: str, posts: Sequence[Post]) -> np.ndarray:
         """Return one part's vectors, with a last column that is 1 where it is missing.
@@ -74,14 +83,14 @@ class SimpleFeatures:
                 f"`name` must be one of {', '.join(PARTS)}; received {name!r}."
             )
         if name in TEXT_PARTS:
-            texts = [post.texts.get(name, "") for post in posts]
-            missing = np.array([not text for text in texts])
-            vectors = self._of_texts(name, texts)
+            values = [post.texts.get(name) or None for post in posts]
         else:
-            paths = [getattr(post, name) for post in posts]
-            missing = np.array([path is None for path in paths])
-            vectors = self._of_files(name, paths)
-        return np.column_stack([vectors, missing])
+            values = [getattr(post, name) for post in posts]
+        if name in self._measures:
+            vectors = self._measure(name, values)
+        else:
+            vectors = self._of_texts(name, [text or "" for text in values])
+        return np.column_stack([vectors, [value is None for value in values]])
 
     def _of_texts(self, name: str, texts: list[str]) -> np.ndarray:
         if name not in self._text_vectors:
@@ -89,17 +98,17 @@ class SimpleFeatures:
             self._text_vectors[name] = _fit_text_vectors(corpus)
         return self._text_vectors[name](texts)
 
-    def _of_files(self, name: str, paths: Sequence[Path | None]) -> np.ndarray:
-        measure, dim = _MEASURES[name]
-        files = {path for path in paths if path is not None}
-        new = sorted(path for path in files if (name, path) not in self._file_vectors)
+    def _measure(self, name: str, values: Sequence[str | Path | None]) -> np.ndarray:
+        measure, dim = self._measures[name]
+        known = {value for value in values if value is not None}
+        new = sorted(value for value in known if (name, value) not in self._measured)
         with ThreadPoolExecutor(DECODER_THREADS) as pool:
-            for path, vector in zip(new, pool.map(measure, new), strict=True):
-                self._file_vectors[name, path] = vector
-        vectors = np.zeros((len(paths), dim))
-        for row, path in enumerate(paths):
-            if path is not None:
-                vectors[row] = self._file_vectors[name, path]
+            for value, vector in zip(new, pool.map(measure, new), strict=True):
+                self._measured[name, value] = vector
+        vectors = np.zeros((len(values), dim))
+        for row, value in enumerate(values):
+            if value is not None:
+                vectors[row] = self._measured[name, value]
         return vectors
 
 

@@ -1,5 +1,6 @@
 import random
 from collections import Counter, defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -156,6 +157,17 @@ def test_validation_is_taken_from_training_by_group():
     assert len(parts["validation"]) == 10
     songs = [{post.song for post in parts[name]} for name in ("train", "validation")]
     assert not songs[0] & songs[1]
+
+
+def test_section_takes_validation_from_training_by_song():
+    posts = song_posts({"four": 4, "two": 2, "one": 1})
+    posts = [replace(post, split="train") for post in posts]
+    posts.append(Post("t", {"caption": "la"}, song="two", split="test"))
+    parts = split_posts(posts, "section", seed=2)
+    songs = {name: Counter(p.song for p in part) for name, part in parts.items()}
+    assert songs["validation"] == {"four": 1, "two": 1}
+    assert songs["train"] == {"four": 3, "two": 1, "one": 1}
+    assert songs["test"] == {"two": 1}
 
 
 @pytest.mark.parametrize(
