@@ -145,9 +145,11 @@ def with_features(encoder: keras.Model) -> keras.Model:
 
     Returns:
         Model from the encoder's input to ``v`` and the normalised features, float
-        ``(batch, channels)``; it shares the encoder's weights.
+        ``(batch, channels)``; it shares the encoder's weights. An encoder without such
+        a layer gives ``v`` twice.
     """
-    features = encoder.get_layer("feature_dropout").output
+    layers_by_name = {layer.name: layer for layer in encoder.layers}
+    features = layers_by_name.get("feature_dropout", encoder).output
     return keras.Model(encoder.input, [encoder.output, features], name=encoder.name)
 
 
