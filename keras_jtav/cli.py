@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from keras_jtav.config import MODALITIES, TASKS, Component, Config
-from keras_jtav.experiments import EXPERIMENTS, PRESETS, preset_config
+from keras_jtav.experiments import EXPERIMENTS, PRESETS, find_experiment, preset_config
 from keras_jtav.quiet import quiet_import
 
 MANIFEST_SUFFIXES = (".csv", ".jsonl", ".json", ".parquet")
@@ -85,7 +85,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add("--negatives", type=int, metavar="N", help="false songs per query and epoch")
     add("--max-rejected", type=float, metavar="SHARE", help="default: 0.05")
     add("--seed", type=int, metavar="N", help="decides every random choice; default: 0")
-    add("--experiment", choices=EXPERIMENTS, help="a table of the paper instead")
+    add("--experiment", choices=EXPERIMENTS, help="a table instead of one run")
     add("--runs", type=int, default=1, metavar="N", help="runs of every row of a table")
     add("--resplit", action="store_true", help="a split of its own for every run")
     add("--resume", action="store_true", help="go on with the same command's last run")
@@ -185,9 +185,10 @@ def _train(options: argparse.Namespace) -> int:
         from keras_jtav.tabulate import run_table
 
     if options.experiment:
-        experiment = EXPERIMENTS[options.experiment](options.preset)
+        name = options.experiment
+        experiment = find_experiment(name, options.task, options.preset)
         arguments = (config, options.runs, options.resplit, options.runs_dir)
-        run_table(options.experiment, experiment, *arguments)
+        run_table(name, experiment, *arguments)
     else:
         run(config, options.runs_dir, options.exports_dir, resume=options.resume)
     return 0

@@ -81,7 +81,7 @@ def preset_config(task: str, preset: str = "paper") -> Config:
 
 @dataclass(frozen=True)
 class Experiment:
-    """One of the paper's tables.
+    """A table: one of the paper's, or one of ours.
 
     Args:
         task: The task it is about.
@@ -101,6 +101,8 @@ _SUBSETS = {
 }
 # Choosing an encoder by name drops the preset's arguments; these fit lyricsHAN too.
 _HAN_ARGUMENTS = ("units", "attention_units", "trainable_vectors", "dropout")
+# As wide as what CMF-AP returns.
+_HIDDEN_LAYER = {"paper": "fusion.hidden=[128]", "small": "fusion.hidden=[64]"}
 _IMAGE_ROWS: dict[str, dict[str, tuple[str, ...]]] = {
     "paper": {
         "F-VGG": (_IMAGE, "image=vgg19"),
@@ -120,11 +122,7 @@ def table1(preset: str) -> Experiment:
     Args:
         preset: ``small`` or ``paper``.
     """
-    han = [
-        setting
-        for setting in look_up("preset", preset, PRESETS)
-        if setting.startswith(tuple(f"text.{name}=" for name in _HAN_ARGUMENTS))
-    ]
+    han = _kept(preset, "text", _HAN_ARGUMENTS)
     singles = {
         "lyricsHAN": (_TEXT, "text=lyrics_han", *han),
         "BiGRU": (_TEXT, "text.gate=false"),
@@ -141,6 +139,13 @@ def table1(preset: str) -> Experiment:
     early = {f"early {n}": ("fusion=early", m) for n, m in _SUBSETS.items()}
     cmf_ap = {f"CMF-AP {n}": (m,) for n, m in _SUBSETS.items()}
     return Experiment("sentiment", {**singles, **early, **cmf_ap})
+
+
+def _kept(preset: str, part: str, arguments: tuple[str, ...]) -> list[str]:
+    """Return what a preset says of some arguments of a part."""
+    keys = tuple(f"{part}.{argument}=" for argument in arguments)
+    settings = look_up("preset", preset, PRESETS)
+    return [setting for setting in settings if setting.startswith(keys)]
 
 
 def _retrieval_systems(split: str) -> Experiment:
@@ -173,8 +178,85 @@ def figure6(preset: str) -> Experiment:
     return _retrieval_systems("section")
 
 
-EXPERIMENTS: dict[str, Callable[[str], Experiment]] = {
-    "table1": table1,
-    "figure5": figure5,
-    "figure6": figure6,
+def fusions(preset: str) -> Experiment:
+    """Return the bake-off of fusions, the paper's and others, for sentiment.
+
+    Args:
+        preset: ``small`` or ``paper``. All fusions keep its sizes, and no other of its
+            arguments.
+    """
+    units = _kept(preset, "fusion", ("units",))
+    cmf_ap = ("fusion=cmf_ap", *_kept(preset, "fusion", ("attention_units", "units")))
+    heads, bias = "fusion.heads=8", "fusion.positional_bias=true"
+    rows = {
+        "early": ("fusion=early",),
+        "early + hidden layer": ("fusion=early", _HIDDEN_LAYER[preset]),
+        "CMF-AP": cmf_ap,
+        "CMF-AP + 8 heads": (*cmf_ap, heads),
+        "CMF-AP + positional bias": (*cmf_ap, bias),
+        "CMF-AP + 8 heads + positional bias": (*cmf_ap, heads, bias),
+        "CMF-AP + residual": (*cmf_ap, "fusion.residual=true"),
+        "tensor fusion": ("fusion=tensor_fusion", *units),
+        "low-rank": ("fusion=low_rank", *units),
+        "gated": ("fusion=gated", *units),
+        "bottleneck": ("fusion=bottleneck", *units),
+    }
+    return Experiment("sentiment", rows)
+
+
+def retrieval_fusions(preset: str) -> Experiment:
+    """Return the bake-off for retrieval: each fusion alone, and beside the towers.
+
+    The towers' dot product is bilinear in what they read, and their in-batch loss comes
+    with them.
+    """
+    rows = {}
+    for name, settings in fusions(preset).rows.items():
+        rows[name] = (*settings, "tower_units=0")
+        rows[f"{name} + bilinear"] = (*settings, "tower_units=64")
+    return Experiment("retrieval", rows)
+
+
+def xor(preset: str) -> Experiment:
+    """Return what shows an interaction: synthetic posts whose label is an XOR.
+
+    Neither sound nor picture tells the label, nor does a sum of what each of them says.
+    """
+    rows = fusions(preset).rows
+    variant = "dataset.variant=xor"
+    return Experiment(
+        "sentiment", {name: (variant, *rows[name]) for name in ("early", "CMF-AP")}
+    )
+
+
+EXPERIMENTS: dict[str, dict[str, Callable[[str], Experiment]]] = {
+    "table1": {"sentiment": table1},
+    "figure5": {"retrieval": figure5},
+    "figure6": {"retrieval": figure6},
+    "fusions": {"sentiment": fusions, "retrieval": retrieval_fusions},
+    "xor": {"sentiment": xor},
 }
+
+
+def find_experiment(name: str, task: str, preset: str) -> Experiment:
+    """Return the rows of a table.
+
+    Args:
+        name: A key of ``EXPERIMENTS``.
+        task: What the rows are to do.
+        preset: ``small`` or ``paper``.
+
+    Raises:
+        ValueError: An unknown name, or a task that the table is not about.
+
+    Example:
+        >>> list(find_experiment("xor", "sentiment", "small").rows)
+        ['early', 'CMF-AP']
+    """
+    tasks = look_up("experiment", name, EXPERIMENTS)
+    if task not in tasks:
+        raise ValueError(
+            f"{name} is about {' and '.join(tasks)}, not {task}. Give --task "
+            f"{next(iter(tasks))}."
+        )
+    return tasks[task](preset)

@@ -24,6 +24,11 @@ from keras_jtav.transfer import train_phases
 
 RUNS_FOLDER = Path("runs")
 EXPORTS_FOLDER = Path("exported_models")
+FUSION_NAMES = {
+    "cmf_ap": "JTAV",
+    "tensor_fusion": "tensor fusion",
+    "low_rank": "low-rank",
+}
 
 
 @dataclass(frozen=True)
@@ -173,11 +178,12 @@ def model_name(config: Config) -> str:
         'early text+image'
     """
     subset = "" if config.modalities == MODALITIES else "+".join(config.modalities)
-    fusion = {"cmf_ap": "JTAV"}.get(config.fusion.name, config.fusion.name)
+    fusion = FUSION_NAMES.get(config.fusion.name, config.fusion.name)
     heads = config.fusion.kwargs.get("heads", 1)
     extensions = [
         *([f"{heads} heads"] if heads != 1 else []),
         *(["positional bias"] if config.fusion.kwargs.get("positional_bias") else []),
+        *(["hidden layer"] if config.fusion.kwargs.get("hidden") else []),
         *(["residual"] if config.fusion.kwargs.get("residual") else []),
         *(["statistics"] if _has_statistics(config) else []),
         *(["towers"] if config.task == "retrieval" and config.tower_units else []),

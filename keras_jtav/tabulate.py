@@ -28,6 +28,7 @@ from keras_jtav.evaluation.classification import (
     majority_baseline,
 )
 from keras_jtav.evaluation.comparison import compare, deciding_metric, metrics_of
+from keras_jtav.evaluation.cost import fusion_cost
 from keras_jtav.evaluation.figures import save_figure
 from keras_jtav.evaluation.figures_comparison import comparison_figure
 from keras_jtav.evaluation.probe import probe
@@ -41,7 +42,7 @@ from keras_jtav.run import write_text
 from keras_jtav.training import seed_everything
 from keras_jtav.transfer import train_phases
 
-SENTIMENT_METRICS = ("auc", "weighted_f1", "weighted_precision")
+SENTIMENT_METRICS = ("auc", "weighted_f1", "weighted_precision", "accuracy")
 
 
 def run_table(
@@ -189,6 +190,7 @@ def _measure(row: str, run: int, config: Config, work: Path) -> list[dict]:
         {"row": name, "metrics": metrics, **about} for name, metrics in measured.items()
     ]
     lines[-1]["parameters"] = models["train"].count_params()
+    lines[-1] |= fusion_cost(models)
     lines[-1]["config"] = json.loads(config.to_json())
     return lines
 

@@ -107,3 +107,15 @@ def test_too_many_bad_rows_stop_a_run_and_are_named(tmp_path):
 )
 def test_a_name_says_what_is_not_the_papers(task, preset, name):
     assert model_name(preset_config(task, preset)) == name
+
+
+@pytest.mark.parametrize(
+    ("fusion", "name"),
+    [
+        (["fusion=tensor_fusion"], "tensor fusion text+image"),
+        (["fusion=low_rank"], "low-rank text+image"),
+        (["fusion=early", "fusion.hidden=[8]"], "early text+image + hidden layer"),
+    ],
+)
+def test_a_name_says_which_fusion_it_is(fusion, name):
+    assert model_name(Config().override(["modalities=text,image", *fusion])) == name

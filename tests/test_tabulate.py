@@ -5,7 +5,13 @@ import json
 import pytest
 
 from keras_jtav import tabulate
-from keras_jtav.experiments import EXPERIMENTS, PRESETS, Experiment, preset_config
+from keras_jtav.experiments import (
+    EXPERIMENTS,
+    PRESETS,
+    Experiment,
+    find_experiment,
+    preset_config,
+)
 from keras_jtav.model import check_config
 from keras_jtav.tabulate import read_results, report, run_table
 
@@ -44,7 +50,8 @@ def test_every_row_and_run_is_a_line(folder):
         if result["row"] == "majority class":
             assert result["metrics"]["strict"]["auc"] == 0.5
         else:
-            assert result["parameters"] > 0
+            assert result["parameters"] > result["fusion_parameters"]
+            assert result["milliseconds"] > 0
             assert result["config"]["train"]["seed"] == result["seed"]
     splits = {(r["run"], r["split"]) for r in results}
     assert len(splits) == 2, "all rows of a run share its split"
@@ -99,7 +106,7 @@ def test_systems_of_retrieval_share_their_test_queries(tiny_settings, tmp_path):
     config = preset_config("retrieval", "small").override(
         [*tiny_settings, "train.epochs=1"]
     )
-    rows = EXPERIMENTS["figure5"]("small").rows
+    rows = find_experiment("figure5", "retrieval", "small").rows
     experiment = Experiment("retrieval", {n: rows[n] for n in ("I+L", "I+C+S")})
     folder = run_table("figure5", experiment, config, 1, False, tmp_path)
     results = {result["row"]: result for result in read_results(folder)}
@@ -126,12 +133,42 @@ def test_a_folder_without_results(tmp_path):
         report(tmp_path)
 
 
+TABLES = [(name, task) for name, tasks in EXPERIMENTS.items() for task in tasks]
+
+
 @pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_every_row_is_a_valid_config(name, preset):
-    experiment = EXPERIMENTS[name](preset)
-    base = preset_config(experiment.task, preset)
+@pytest.mark.parametrize(("name", "task"), TABLES)
+def test_every_row_is_a_valid_config(name, task, preset):
+    experiment = find_experiment(name, task, preset)
+    assert experiment.task == task
+    base = preset_config(task, preset)
     configs = [base.override(settings) for settings in experiment.rows.values()]
     for config in configs:
         check_config(config)
     assert len({config.to_json() for config in configs}) == len(configs)
+
+
+def test_a_table_refuses_a_task_that_it_is_not_about():
+    with pytest.raises(ValueError, match="table1 is about sentiment, not retrieval"):
+        find_experiment("table1", "retrieval", "small")
+    with pytest.raises(ValueError, match=r"one of table1, .*; received 'table9'"):
+        find_experiment("table9", "sentiment", "small")
+
+
+def fusion_of(name, task):
+    rows = find_experiment("fusions", task, "small").rows
+    return preset_config(task, "small").override(rows[name])
+
+
+def test_rows_of_fusions_are_what_they_are_called():
+    paper = fusion_of("CMF-AP", "sentiment").fusion
+    assert paper.kwargs == {"attention_units": 32, "units": 64}
+    assert fusion_of("CMF-AP + residual", "sentiment").fusion.kwargs == {
+        **paper.kwargs,
+        "residual": True,
+    }
+    assert not fusion_of("early", "sentiment").fusion.kwargs
+    assert fusion_of("gated", "retrieval").tower_units == 0
+    with_towers = fusion_of("gated + bilinear", "retrieval")
+    assert with_towers.tower_units == 64
+    assert with_towers.fusion == fusion_of("gated", "sentiment").fusion

@@ -66,4 +66,4 @@ def build_cmf_ap(
         parts = [*reconstructed, *vectors.values()]
     u = keras.layers.Concatenate(name="join")(parts) if len(parts) > 1 else parts[0]
     u = keras.layers.Dense(units, activation="relu", name="reduce")(u)
-    return keras.Model(inputs, u)
+    return keras.Model(inputs, u, name="fusion")

@@ -39,4 +39,4 @@ def build_early(
     u = keras.layers.Concatenate(name="join")(parts) if len(parts) > 1 else parts[0]
     for number, units in enumerate(hidden, start=1):
         u = keras.layers.Dense(units, activation="relu", name=f"hidden_{number}")(u)
-    return keras.Model(inputs, u)
+    return keras.Model(inputs, u, name="fusion")
