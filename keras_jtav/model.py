@@ -11,6 +11,7 @@ from keras_jtav.config import Config, check_kwargs, look_up
 from keras_jtav.encoders import ENCODERS
 from keras_jtav.features.spec import FeatureSpec
 from keras_jtav.fusion import FUSIONS
+from keras_jtav.layers import WordVectors
 from keras_jtav.tasks import TASKS
 from keras_jtav.tasks.heads import HEADS
 
@@ -46,7 +47,9 @@ def build_model(
         builder = ENCODERS[modality][component.name]
         encoders[modality] = builder(spec, **component.kwargs)
     if word_vectors is not None and "text" in encoders:
-        encoders["text"].get_layer("word_vectors").set_weights([word_vectors])
+        for layer in encoders["text"].layers:
+            if isinstance(layer, WordVectors):  # doc2vec has none
+                layer.set_weights([word_vectors])
     fuse = partial(FUSIONS[config.fusion.name], **config.fusion.kwargs)
     head = partial(HEADS[config.head.name], **config.head.kwargs)
     arguments: dict = {
@@ -72,6 +75,12 @@ def check_config(config: Config) -> None:
         component = getattr(config, modality)
         builder = look_up(modality, component.name, ENCODERS[modality])
         check_kwargs(modality, component, builder, given=("spec",))
+    reads_documents = "text" in config.modalities and config.text.name == "doc2vec"
+    if config.task == "retrieval" and reads_documents:
+        raise ValueError(
+            "`text=doc2vec` has one vector for all texts of a post, and retrieval "
+            "reads lyrics and caption apart. Use another text encoder."
+        )
     fusion = look_up("fusion", config.fusion.name, FUSIONS)
     check_kwargs("fusion", config.fusion, fusion, given=("dims",))
     head = look_up("head", config.head.name, HEADS)

@@ -50,6 +50,8 @@ class FeatureOptions:
         hop_samples: Distance of two spectrogram frames at 22,050 Hz.
         bins: Frequency bins of a spectrogram.
         image_size: Height and width of a picture in pixels.
+        document_dim: Size of doc2vec's vector of a post's protagonist text; 0: none is
+            made (it needs gensim).
     """
 
     words: int = 100
@@ -63,6 +65,7 @@ class FeatureOptions:
     hop_samples: int = 1024
     bins: int = 96
     image_size: int = 224
+    document_dim: int = 0
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,13 @@ from keras_jtav.data.pipeline import PostFeatures
 from keras_jtav.data.post import Post, PostTable, Rejection
 from keras_jtav.data.splits import split_posts
 from keras_jtav.data.task_rules import post_problem, split_problem
+from keras_jtav.features.documents import document_vectors
 from keras_jtav.features.embeddings import load_vectors, train_vectors
 from keras_jtav.features.preprocessor import Preprocessor
 from keras_jtav.features.spec import FeatureSpec
-from keras_jtav.features.text import tokenize_texts
+from keras_jtav.features.text import protagonist_texts, tokenize_texts
 from keras_jtav.features.vocabulary import FIRST_WORD_ROW, Vocabulary
+from keras_jtav.options import DataOptions
 
 Progress = Callable[[Iterable, int, str], Iterable]
 
@@ -93,8 +95,11 @@ def prepare(config: Config, progress: Progress) -> Prepared:
     if problem:
         raise ValueError(f"Training would fail: {problem}.")
     spec = FeatureSpec.from_options(config.features, vocabulary)
+    documents = build_documents(config, splits)
     features = {
-        name: PostFeatures(split, store, preprocessor, spec, config.task)
+        name: PostFeatures(
+            split, store, preprocessor, spec, config.task, documents.get(name)
+        )
         for name, split in splits.items()
     }
     return Prepared(
@@ -143,6 +148,30 @@ def build_vocabulary(config: Config, train_posts: Sequence[Post]) -> Vocabulary:
     words = vocabulary.matrix[FIRST_WORD_ROW:][: len(vocabulary.words)]
     scale = np.sqrt(np.mean(np.square(words))) if len(words) else 1.0
     return replace(vocabulary, matrix=vocabulary.matrix / max(scale, 1e-6))
+
+
+def build_documents(
+    config: Config, splits: Mapping[str, Sequence[Post]]
+) -> dict[str, np.ndarray]:
+    """Return doc2vec's vectors of all protagonist texts by split, if they are wanted.
+
+    The model behind them is trained on the training split's.
+    """
+    if not config.features.document_dim or "text" not in config.modalities:
+        return {}
+    texts = {
+        name: protagonist_texts(
+            [[post.texts.get(part, "") for part in DataOptions.texts] for post in posts]
+        )
+        for name, posts in splits.items()
+    }
+    options, seed = config.features, config.train.seed
+    return {
+        name: document_vectors(
+            own, texts["train"], options.document_dim, seed, options.words
+        )
+        for name, own in texts.items()
+    }
 
 
 def _usable(table: PostTable, task: str) -> PostTable:

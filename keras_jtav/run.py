@@ -18,7 +18,7 @@ from keras_jtav.judging import JUDGES
 from keras_jtav.model import build_model, check_config
 from keras_jtav.preparation import Prepared, prepare
 from keras_jtav.reporting import REPORTS
-from keras_jtav.serving.export import export_model
+from keras_jtav.serving.export import check_exportable, export_model
 from keras_jtav.training import seed_everything
 from keras_jtav.transfer import train_phases
 
@@ -60,6 +60,7 @@ def run(
         OSError: A file that cannot be read or written.
     """
     check_config(config)
+    check_exportable(config)
     folder = last_run(config, runs_folder) if resume else None
     if folder and (folder / "metrics.json").exists():
         console.say(f"{folder} is complete; its results are in metrics.json")

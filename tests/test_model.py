@@ -9,7 +9,7 @@ from keras_jtav.model import check_config
     [
         (
             "text=lstm",
-            "`text` must be one of att_bigru, bigru, lyrics_han; received 'lstm'",
+            "one of att_bigru, bigru, doc2vec, lyrics_han; received 'lstm'",
         ),
         ("text.unit=3", "Unknown key `text.unit`. Valid keys of 'att_bigru': units"),
         ("image.weight=none", "Unknown key `image.weight`"),

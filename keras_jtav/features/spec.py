@@ -10,6 +10,8 @@ from keras_jtav.config import SAMPLE_RATE_HZ, FeatureOptions
 if TYPE_CHECKING:
     from keras_jtav.features.vocabulary import Vocabulary
 
+MAY_BE_ABSENT = ("image_features", "document_dim")
+
 
 @dataclass(frozen=True)
 class FeatureSpec:
@@ -26,6 +28,7 @@ class FeatureSpec:
         image_size: Height and width in pixels.
         image_features: Size of the backbone features that stand in for pictures; 0
             where the pictures themselves are the features (see ``transfer.py``).
+        document_dim: Size of the vector of a whole text; 0 where there is none.
 
     Raises:
         ValueError: A size below 1.
@@ -40,10 +43,11 @@ class FeatureSpec:
     bins: int
     image_size: int
     image_features: int = 0
+    document_dim: int = 0
 
     def __post_init__(self) -> None:
         for name, size in asdict(self).items():
-            if size < 1 and name != "image_features":
+            if size < 1 and name not in MAY_BE_ABSENT:
                 raise ValueError(f"`{name}` must be at least 1; received {size}.")
 
     @property
@@ -80,6 +84,7 @@ class FeatureSpec:
             frames=1 + clip_samples(options) // options.hop_samples,
             bins=options.bins,
             image_size=options.image_size,
+            document_dim=options.document_dim,
         )
 
 
