@@ -21,7 +21,7 @@ from keras_jtav.run import run
 SEA = "the boat and the wave and the salt of the sea"
 LAND = "a field with corn and a tractor and a road"
 TRAIN = [SEA, LAND, SEA + " breeze", LAND + " town"] * 5
-TEXTS = ["boat on the salt sea", "tractor on a road", "boat on the salt sea", "xyzzy"]
+TEXTS = ["boat on the salt sea", "boat on the salt sea", "tractor on a road", "xyzzy"]
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def vectors(tmp_path):
 
 def test_one_text_has_one_vector(vectors, tmp_path):
     first = vectors(TEXTS)
-    np.testing.assert_array_equal(first[0], first[2])
+    np.testing.assert_array_equal(first[0], first[1])
     np.testing.assert_array_equal(vectors(TEXTS[::-1]), first[::-1])
     anew = vectors(TEXTS[::-1], folder=tmp_path / "two")
     np.testing.assert_array_equal(anew, first[::-1])
