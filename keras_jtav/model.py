@@ -14,6 +14,7 @@ from keras_jtav.fusion import FUSIONS
 from keras_jtav.layers import WordVectors
 from keras_jtav.tasks import TASKS
 from keras_jtav.tasks.heads import HEADS
+from keras_jtav.tasks.image2song import build_image2song
 
 
 def build_model(
@@ -50,6 +51,10 @@ def build_model(
         for layer in encoders["text"].layers:
             if isinstance(layer, WordVectors):  # doc2vec has none
                 layer.set_weights([word_vectors])
+    candidates = 1 + config.train.negatives
+    if config.task == "retrieval" and config.matching.name == "image2song":
+        settings = config.matching.kwargs
+        return build_image2song(encoders, spec, candidates=candidates, **settings)
     fuse = partial(FUSIONS[config.fusion.name], **config.fusion.kwargs)
     head = partial(HEADS[config.head.name], **config.head.kwargs)
     arguments: dict = {
@@ -58,7 +63,7 @@ def build_model(
     }
     if config.task == "retrieval":
         arguments |= {
-            "candidates": 1 + config.train.negatives,
+            "candidates": candidates,
             "tower_units": config.tower_units,
             "contrastive_weight": config.train.contrastive_weight,
         }
@@ -81,6 +86,9 @@ def check_config(config: Config) -> None:
             "`text=doc2vec` has one vector for all texts of a post, and retrieval "
             "reads lyrics and caption apart. Use another text encoder."
         )
+    if config.matching.name == "image2song":
+        given = ("encoders", "spec", "candidates")
+        check_kwargs("matching", config.matching, build_image2song, given)
     fusion = look_up("fusion", config.fusion.name, FUSIONS)
     check_kwargs("fusion", config.fusion, fusion, given=("dims",))
     head = look_up("head", config.head.name, HEADS)

@@ -52,6 +52,8 @@ class FeatureOptions:
         image_size: Height and width of a picture in pixels.
         document_dim: Size of doc2vec's vector of a post's protagonist text; 0: none is
             made (it needs gensim).
+        tags: Most words of the training texts that image2song takes as tags; 0: none
+            are chosen.
     """
 
     words: int = 100
@@ -66,6 +68,7 @@ class FeatureOptions:
     bins: int = 96
     image_size: int = 224
     document_dim: int = 0
+    tags: int = 0
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from keras_jtav.features.documents import document_vectors
 from keras_jtav.features.embeddings import load_vectors, train_vectors
 from keras_jtav.features.preprocessor import Preprocessor
 from keras_jtav.features.spec import FeatureSpec
+from keras_jtav.features.tags import choose_tags
 from keras_jtav.features.text import protagonist_texts, tokenize_texts
 from keras_jtav.features.vocabulary import FIRST_WORD_ROW, Vocabulary
 from keras_jtav.options import DataOptions
@@ -95,6 +96,10 @@ def prepare(config: Config, progress: Progress) -> Prepared:
     if problem:
         raise ValueError(f"Training would fail: {problem}.")
     spec = FeatureSpec.from_options(config.features, vocabulary)
+    if config.features.tags:
+        texts = [t for post in splits["train"] for t in post.texts.values()]
+        tag_rows = choose_tags(texts, vocabulary, config.features.tags)
+        spec = replace(spec, tag_rows=tag_rows)
     documents = build_documents(config, splits)
     features = {
         name: PostFeatures(

@@ -169,6 +169,8 @@ def model_name(config: Config) -> str:
         >>> model_name(Config().override(settings))
         'early text+image'
     """
+    if config.task == "retrieval" and config.matching.name != "jtav":
+        return config.matching.name
     subset = "" if config.modalities == MODALITIES else "+".join(config.modalities)
     fusion = {"cmf_ap": "JTAV"}.get(config.fusion.name, config.fusion.name)
     heads = config.fusion.kwargs.get("heads", 1)

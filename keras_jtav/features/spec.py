@@ -10,7 +10,7 @@ from keras_jtav.config import SAMPLE_RATE_HZ, FeatureOptions
 if TYPE_CHECKING:
     from keras_jtav.features.vocabulary import Vocabulary
 
-MAY_BE_ABSENT = ("image_features", "document_dim")
+NO_SIZES = ("image_features", "document_dim", "tag_rows")
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class FeatureSpec:
         image_features: Size of the backbone features that stand in for pictures; 0
             where the pictures themselves are the features (see ``transfer.py``).
         document_dim: Size of the vector of a whole text; 0 where there is none.
+        tag_rows: Rows of the embedding table whose words are tags (see ``tags.py``).
 
     Raises:
         ValueError: A size below 1.
@@ -44,10 +45,11 @@ class FeatureSpec:
     image_size: int
     image_features: int = 0
     document_dim: int = 0
+    tag_rows: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for name, size in asdict(self).items():
-            if size < 1 and name not in MAY_BE_ABSENT:
+            if name not in NO_SIZES and size < 1:
                 raise ValueError(f"`{name}` must be at least 1; received {size}.")
 
     @property
