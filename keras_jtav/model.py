@@ -89,6 +89,12 @@ def check_config(config: Config) -> None:
     if config.matching.name == "image2song":
         given = ("encoders", "spec", "candidates")
         check_kwargs("matching", config.matching, build_image2song, given)
+    elif config.matching.kwargs:
+        raise ValueError(
+            "`matching=jtav` takes no arguments; received "
+            f"{', '.join(config.matching.kwargs)}. Its parts are `fusion`, `head` and "
+            "`tower_units`."
+        )
     fusion = look_up("fusion", config.fusion.name, FUSIONS)
     check_kwargs("fusion", config.fusion, fusion, given=("dims",))
     head = look_up("head", config.head.name, HEADS)

@@ -14,6 +14,7 @@ from keras_jtav.model import check_config
         ("text.unit=3", "Unknown key `text.unit`. Valid keys of 'att_bigru': units"),
         ("image.weight=none", "Unknown key `image.weight`"),
         ("fusion.head=8", "Unknown key `fusion.head`. Valid keys of 'cmf_ap'"),
+        ("matching.units=3", "`matching=jtav` takes no arguments; received units"),
         ("head=deep", "`head` must be one of dense"),
         ("head.unit=3", "Unknown key `head.unit`. Valid keys of 'dense': units"),
     ],

@@ -4,14 +4,14 @@ A picture predicts tags. They lead the attention on the words of a song's lyrics
 what was attended to becomes a point of the same tag space. The song whose point is
 nearest, by mean squared error, is the answer.
 
-Neither its code nor its table of results is to be had, and JTAV's figures show it as
-bars without numbers. So this follows its description, with choices of ours:
+Neither its code nor its published table of results is to be had. So this follows its
+description, with choices of ours:
 
 - Tags are words of the training texts (``features/tags.py``), and a post has those in
   its caption and lyrics. The original's come from a tagger trained on other pictures.
 - The network of pictures and the BiGRU of words are those of the config.
 - It is trained as the other rows are, on one false song per query (JTAV Sec. 3.3), and
-  beside that on the tags of the pictures.
+  beside that on the tags of pictures and of lyrics.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def build_image2song(
         attention_units: Size of the latent vectors of the tag attention.
         units: Size of the hidden layer between attended words and their point.
         dropout: Share of the attended states that training drops.
-        tag_weight: Weight of the loss of the pictures' tags.
+        tag_weight: Weight of the losses of tags.
 
     Returns:
         ``encode_query``, ``encode_song``, ``score`` and ``train``, as
