@@ -22,6 +22,7 @@ MODALITIES = ("text", "audio", "image")
 TASKS = ("sentiment", "retrieval")
 SPECTROGRAMS = ("cqt", "mel")
 SPLITS = ("random", "dagger", "section")
+MATCHINGS = ("jtav", "image2song")
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Config:
         head: Layers between the unified vector and the logit.
         tower_units: Retrieval only: size of a query's and a song's own vector, whose
             dot product is added to the logit of the pair. 0 is the paper's model.
+        matching: Retrieval only: how a query is matched with a song.
         data: How posts are split and checked.
         features: Sizes of what the encoders see.
         train: How the network is trained.
@@ -76,12 +78,14 @@ class Config:
     fusion: Component = Component("cmf_ap")
     head: Component = Component("dense")
     tower_units: int = 0
+    matching: Component = Component("jtav")
     data: DataOptions = field(default_factory=DataOptions)
     features: FeatureOptions = field(default_factory=FeatureOptions)
     train: TrainOptions = field(default_factory=TrainOptions)
 
     def __post_init__(self) -> None:
         _one_of("task", self.task, TASKS)
+        _one_of("matching", self.matching.name, MATCHINGS)
         _one_of("data.split", self.data.split, SPLITS)
         _one_of("features.spectrogram", self.features.spectrogram, SPECTROGRAMS)
         for modality in self.modalities:

@@ -12,8 +12,10 @@ from keras_jtav.config import Config, check_kwargs, look_up
 from keras_jtav.encoders import ENCODERS
 from keras_jtav.features.spec import FeatureSpec
 from keras_jtav.fusion import FUSIONS
+from keras_jtav.layers import WordVectors
 from keras_jtav.tasks import TASKS
 from keras_jtav.tasks.heads import HEADS
+from keras_jtav.tasks.image2song import build_image2song
 
 
 def build_model(
@@ -47,8 +49,13 @@ def build_model(
         builder = ENCODERS[modality][component.name]
         encoders[modality] = builder(spec, **component.kwargs)
     if word_vectors is not None and "text" in encoders:
-        table = word_vectors[:, : spec.embedding_dim]
-        encoders["text"].get_layer("word_vectors").set_weights([table])
+        for layer in encoders["text"].layers:
+            if isinstance(layer, WordVectors):  # doc2vec has none
+                layer.set_weights([word_vectors[:, : spec.embedding_dim]])
+    candidates = 1 + config.train.negatives
+    if config.task == "retrieval" and config.matching.name == "image2song":
+        settings = config.matching.kwargs
+        return build_image2song(encoders, spec, candidates=candidates, **settings)
     fuse = partial(FUSIONS[config.fusion.name], **config.fusion.kwargs)
     head = partial(HEADS[config.head.name], **config.head.kwargs)
     arguments: dict = {
@@ -57,7 +64,7 @@ def build_model(
     }
     if config.task == "retrieval":
         arguments |= {
-            "candidates": 1 + config.train.negatives,
+            "candidates": candidates,
             "tower_units": config.tower_units,
             "contrastive_weight": config.train.contrastive_weight,
         }
@@ -84,6 +91,21 @@ def check_config(config: Config) -> None:
         component = getattr(config, modality)
         builder = look_up(modality, component.name, ENCODERS[modality])
         check_kwargs(modality, component, builder, given=("spec",))
+    reads_documents = "text" in config.modalities and config.text.name == "doc2vec"
+    if config.task == "retrieval" and reads_documents:
+        raise ValueError(
+            "`text=doc2vec` has one vector for all texts of a post, and retrieval "
+            "reads lyrics and caption apart. Use another text encoder."
+        )
+    if config.matching.name == "image2song":
+        given = ("encoders", "spec", "candidates")
+        check_kwargs("matching", config.matching, build_image2song, given)
+    elif config.matching.kwargs:
+        raise ValueError(
+            "`matching=jtav` takes no arguments; received "
+            f"{', '.join(config.matching.kwargs)}. Its parts are `fusion`, `head` and "
+            "`tower_units`."
+        )
     fusion = look_up("fusion", config.fusion.name, FUSIONS)
     check_kwargs("fusion", config.fusion, fusion, given=("dims",))
     head = look_up("head", config.head.name, HEADS)

@@ -51,6 +51,10 @@ class FeatureOptions:
         hop_samples: Distance of two spectrogram frames at 22,050 Hz.
         bins: Frequency bins of a spectrogram.
         image_size: Height and width of a picture in pixels.
+        document_dim: Size of doc2vec's vector of a post's protagonist text; 0: none is
+            made (it needs gensim).
+        tags: Most words of the training texts that image2song takes as tags; 0: none
+            are chosen.
     """
 
     words: int = 100
@@ -65,6 +69,8 @@ class FeatureOptions:
     hop_samples: int = 1024
     bins: int = 96
     image_size: int = 224
+    document_dim: int = 0
+    tags: int = 0
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,15 @@ from keras_jtav.data.post import Post, PostTable, Rejection
 from keras_jtav.data.ready_features import ReadyFeatures
 from keras_jtav.data.splits import split_posts
 from keras_jtav.data.task_rules import post_problem, split_problem
+from keras_jtav.features.documents import document_vectors
 from keras_jtav.features.embeddings import load_vectors, train_vectors
 from keras_jtav.features.latent_semantics import with_latent_semantics
 from keras_jtav.features.preprocessor import Preprocessor
 from keras_jtav.features.spec import FeatureSpec
-from keras_jtav.features.text import tokenize_texts
+from keras_jtav.features.tags import choose_tags
+from keras_jtav.features.text import protagonist_texts, tokenize_texts
 from keras_jtav.features.vocabulary import FIRST_WORD_ROW, Vocabulary
+from keras_jtav.options import DataOptions
 
 Progress = Callable[[Iterable, int, str], Iterable]
 
@@ -105,8 +108,15 @@ def prepare(config: Config, progress: Progress) -> Prepared:
     spec = FeatureSpec.from_options(config.features, vocabulary)
     if ready is not None:
         spec = replace(spec, **ready.sizes)
+    if config.features.tags:
+        texts = [t for post in splits["train"] for t in post.texts.values()]
+        tag_rows = choose_tags(texts, vocabulary, config.features.tags)
+        spec = replace(spec, tag_rows=tag_rows)
+    documents = build_documents(config, splits)
     features = {
-        name: PostFeatures(split, store, preprocessor, spec, config.task)
+        name: PostFeatures(
+            split, store, preprocessor, spec, config.task, documents.get(name)
+        )
         for name, split in splits.items()
     }
     return Prepared(
@@ -169,6 +179,30 @@ def build_vocabulary(
             vocabulary, parts, options.lsa_dim, options.words
         )
     return vocabulary
+
+
+def build_documents(
+    config: Config, splits: Mapping[str, Sequence[Post]]
+) -> dict[str, np.ndarray]:
+    """Return doc2vec's vectors of all protagonist texts by split, if they are wanted.
+
+    The model behind them is trained on the training split's.
+    """
+    if not config.features.document_dim or "text" not in config.modalities:
+        return {}
+    texts = {
+        name: protagonist_texts(
+            [[post.texts.get(part, "") for part in DataOptions.texts] for post in posts]
+        )
+        for name, posts in splits.items()
+    }
+    options, seed = config.features, config.train.seed
+    return {
+        name: document_vectors(
+            own, texts["train"], options.document_dim, seed, options.words
+        )
+        for name, own in texts.items()
+    }
 
 
 def _usable(table: PostTable, task: str) -> PostTable:

@@ -18,7 +18,7 @@ from keras_jtav.judging import JUDGES
 from keras_jtav.model import build_model, check_config
 from keras_jtav.preparation import Prepared, prepare
 from keras_jtav.reporting import REPORTS
-from keras_jtav.serving.export import export_model
+from keras_jtav.serving.export import check_exportable, export_model
 from keras_jtav.training import seed_everything
 from keras_jtav.transfer import train_phases
 
@@ -66,6 +66,7 @@ def run(
         OSError: A file that cannot be read or written.
     """
     check_config(config)
+    check_exportable(config)
     folder = last_run(config, runs_folder) if resume else None
     if folder and (folder / "metrics.json").exists():
         console.say(f"{folder} is complete; its results are in metrics.json")
@@ -177,6 +178,8 @@ def model_name(config: Config) -> str:
         >>> model_name(Config().override(settings))
         'early text+image'
     """
+    if config.task == "retrieval" and config.matching.name != "jtav":
+        return config.matching.name
     subset = "" if config.modalities == MODALITIES else "+".join(config.modalities)
     fusion = FUSION_NAMES.get(config.fusion.name, config.fusion.name)
     heads = config.fusion.kwargs.get("heads", 1)

@@ -115,9 +115,8 @@ def _start(
 ) -> Callable[[], None] | None:
     """Return what gives towers their first weights, where a config asks for it."""
     options = config.train
-    if not (config.task == "retrieval" and config.tower_units):
-        return None
-    if not options.canonical_ridge:
+    has_towers = config.tower_units and config.matching.name == "jtav"
+    if config.task != "retrieval" or not (has_towers and options.canonical_ridge):
         return None
     return partial(
         start_towers,

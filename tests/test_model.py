@@ -9,11 +9,12 @@ from keras_jtav.model import check_config
     [
         (
             "text=lstm",
-            "`text` must be one of att_bigru, bigru, lyrics_han, vector; received",
+            "one of att_bigru, bigru, doc2vec, lyrics_han, vector; received 'lstm'",
         ),
         ("text.unit=3", "Unknown key `text.unit`. Valid keys of 'att_bigru': units"),
         ("image.weight=none", "Unknown key `image.weight`"),
         ("fusion.head=8", "Unknown key `fusion.head`. Valid keys of 'cmf_ap'"),
+        ("matching.units=3", "`matching=jtav` takes no arguments; received units"),
         ("head=deep", "`head` must be one of dense"),
         ("head.unit=3", "Unknown key `head.unit`. Valid keys of 'dense': units"),
     ],

@@ -26,6 +26,8 @@ class PostFeatures:
         spec: Sizes of the features.
         task: ``sentiment`` (the longest text is the protagonist, Sec. 3.1.1) or
             ``retrieval`` (lyrics belong to the song, the caption to the query).
+        documents: Vectors of whole posts' texts, float32 ``(posts, dim)``, where an
+            encoder wants them.
     """
 
     def __init__(
@@ -35,12 +37,14 @@ class PostFeatures:
         preprocessor: Any,
         spec: Any,
         task: str,
+        documents: np.ndarray | None = None,
     ) -> None:
         self._posts = posts
         self._store = store
         self._preprocessor = preprocessor
         self._spec = spec
         self._task = task
+        self._documents = documents
         self._lyrics = tf.constant([post.texts.get("lyrics", "") for post in posts])
         self._captions = tf.constant([post.texts.get("caption", "") for post in posts])
 
@@ -51,7 +55,9 @@ class PostFeatures:
             store: Stands in for a ``MediaStore``.
             spec: Sizes of its features.
         """
-        return PostFeatures(self._posts, store, self._preprocessor, spec, self._task)
+        return PostFeatures(
+            self._posts, store, self._preprocessor, spec, self._task, self._documents
+        )
 
     def training(
         self, plan: BatchPlan, names: Sequence[str], epoch: int = 0
@@ -152,6 +158,8 @@ class PostFeatures:
         else:
             lyrics = tf.gather(self._lyrics, queries)
             text = self._preprocessor.text(lyrics, captions)
+            if self._documents is not None:
+                text |= {"document": tf.gather(self._documents, queries)}
         words = text["words"]
         shape = (-1, songs.shape[1], *words.shape[1:])
         return {**text, "words": tf.reshape(words, shape)}

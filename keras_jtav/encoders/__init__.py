@@ -10,6 +10,7 @@ from keras_jtav.encoders.applications import (
 from keras_jtav.encoders.att_bigru import build_att_bigru, build_bigru
 from keras_jtav.encoders.convnet import build_convnet
 from keras_jtav.encoders.dcrnn import build_dcrnn
+from keras_jtav.encoders.doc2vec import build_doc2vec
 from keras_jtav.encoders.lyrics_han import build_lyrics_han
 from keras_jtav.encoders.mfcc import build_mfcc
 from keras_jtav.encoders.small_cnn import build_small_cnn
@@ -24,6 +25,7 @@ ENCODERS: dict[str, dict[str, Callable]] = {
     "text": {
         "att_bigru": build_att_bigru,
         "bigru": build_bigru,
+        "doc2vec": build_doc2vec,
         "lyrics_han": build_lyrics_han,
         "vector": build_text_vector,
     },

@@ -137,6 +137,28 @@ def build_word_weights(encoder: keras.Model) -> keras.Model:
     return keras.Model(encoder.input, alpha)
 
 
+def build_word_states(encoder: keras.Model) -> keras.Model:
+    """Return a model of the states that the attention of a text encoder reads.
+
+    Args:
+        encoder: What ``build_att_bigru`` or ``build_bigru`` returned; the weights are
+            shared.
+
+    Returns:
+        Model with the encoder's inputs to the states of the BiGRU, float (batch, words,
+        2 * units).
+
+    Raises:
+        ValueError: An encoder without a BiGRU over all words.
+    """
+    if "bigru" not in [layer.name for layer in encoder.layers]:
+        raise ValueError(
+            "Word states are those of `text=att_bigru` or `text=bigru`; this encoder "
+            "has none."
+        )
+    return keras.Model(encoder.input, encoder.get_layer("bigru").output)
+
+
 def _steps(mask, words: int):
     """Return the mask with every step up to the last real word, and the first one.
 

@@ -10,6 +10,8 @@ from keras_jtav.config import SAMPLE_RATE_HZ, FeatureOptions
 if TYPE_CHECKING:
     from keras_jtav.features.vocabulary import Vocabulary
 
+NO_SIZES = ("image_features", "lsa_dim", "document_dim", "tag_rows")
+
 
 @dataclass(frozen=True)
 class FeatureSpec:
@@ -27,6 +29,8 @@ class FeatureSpec:
         image_size: Height and width in pixels.
         image_features: Size of the backbone features that stand in for pictures; 0
             where the pictures themselves are the features (see ``transfer.py``).
+        document_dim: Size of the vector of a whole text; 0 where there is none.
+        tag_rows: Rows of the embedding table whose words are tags (see ``tags.py``).
 
     Raises:
         ValueError: A size below 1.
@@ -42,10 +46,12 @@ class FeatureSpec:
     image_size: int
     image_features: int = 0
     lsa_dim: int = 0
+    document_dim: int = 0
+    tag_rows: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for name, size in asdict(self).items():
-            if size < (name not in ("image_features", "lsa_dim")):
+            if name not in NO_SIZES and size < 1:
                 raise ValueError(f"`{name}` must be at least 1; received {size}.")
 
     @property
@@ -85,6 +91,7 @@ class FeatureSpec:
             bins=options.bins,
             image_size=options.image_size,
             lsa_dim=options.lsa_dim,
+            document_dim=options.document_dim,
         )
 
 

@@ -100,6 +100,20 @@ def protagonist_first(parts):
     return tf.gather(parts, longest, batch_dims=1), supporting
 
 
+def protagonist_texts(parts: Sequence[Sequence[str]]) -> list[str]:
+    """Run ``protagonist_first`` eagerly and return the protagonists.
+
+    Args:
+        parts: The parts of each post, as many for all.
+
+    Example:
+        >>> protagonist_texts([["so happy", "la la la"], ["", "la"]])
+        ['la la la', 'la']
+    """
+    protagonists, _ = protagonist_first(tf.constant(parts, tf.string))
+    return [text.decode("utf-8") for text in protagonists.numpy()]
+
+
 @keras.saving.register_keras_serializable(package="keras_jtav")
 class TextIds(keras.layers.Layer):
     """Texts as rows of the embedding table.

@@ -17,6 +17,9 @@ from keras_jtav.layers.over_segments import OverSegments
 from keras_jtav.layers.picture_statistics import PictureStatistics
 from keras_jtav.layers.protagonist_gate import ProtagonistGate
 from keras_jtav.layers.scaled_unit_norm import ScaledUnitNorm
+from keras_jtav.layers.tag_attention import TagAttention
+from keras_jtav.layers.tag_distance import TagDistance
+from keras_jtav.layers.tag_loss import TagLoss, tags_of_words
 from keras_jtav.layers.tower import Tower
 from keras_jtav.layers.transformer_block import TransformerBlock
 from keras_jtav.layers.word_vectors import WordVectors, mean_of_words, real_words
@@ -37,6 +40,9 @@ __all__ = [
     "PictureStatistics",
     "ProtagonistGate",
     "ScaledUnitNorm",
+    "TagAttention",
+    "TagDistance",
+    "TagLoss",
     "Tower",
     "TransformerBlock",
     "WordVectors",
@@ -45,4 +51,5 @@ __all__ = [
     "mean_of_words",
     "real_words",
     "set_cudnn",
+    "tags_of_words",
 ]

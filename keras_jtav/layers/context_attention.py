@@ -51,7 +51,7 @@ class ContextAttention(keras.layers.Layer):
         """Return the weighted sum of the states, and the weights."""
         latent = ops.tanh(ops.matmul(states, self.kernel) + self.bias)
         logits = ops.squeeze(ops.matmul(latent, self.context), axis=-1)
-        alpha = _masked_softmax(ops.cast(logits, "float32"), mask)
+        alpha = masked_softmax(ops.cast(logits, "float32"), mask)
         alpha = ops.cast(alpha, states.dtype)
         return ops.einsum("bs,bsd->bd", alpha, states), alpha
 
@@ -69,8 +69,13 @@ class ContextAttention(keras.layers.Layer):
         return {**super().get_config(), "units": self.units}
 
 
-def _masked_softmax(logits, mask):
-    """Return the softmax over the unmasked steps; zeros where there is none."""
+def masked_softmax(logits, mask):
+    """Return the softmax over the unmasked steps; zeros where there is none.
+
+    Args:
+        logits: float32 (batch, steps).
+        mask: bool (batch, steps), or ``None`` where every step is real.
+    """
     if mask is None:
         return ops.softmax(logits, axis=-1)
     real = ops.cast(mask, logits.dtype)

@@ -12,6 +12,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from keras_jtav.config import Config
 from keras_jtav.features.preprocessor import Preprocessor
 from keras_jtav.layers import set_cudnn
 from keras_jtav.options import DataOptions
@@ -19,6 +20,20 @@ from keras_jtav.serving.endpoints import RetrievalEndpoints, SentimentEndpoints
 
 ENDPOINTS = {"sentiment": SentimentEndpoints, "retrieval": RetrievalEndpoints}
 SETTINGS_FILE = "settings.json"
+
+
+def check_exportable(config: Config) -> None:
+    """Refuse a config whose model could be trained and not exported.
+
+    Raises:
+        ValueError: An encoder of features that are made outside of the graph.
+    """
+    if "text" in config.modalities and config.text.name == "doc2vec":
+        raise ValueError(
+            "A model with `text=doc2vec` cannot be exported: gensim infers its vectors "
+            "outside of the graph. It is a row of `--experiment table1`, which exports "
+            "nothing; for a run of its own use another text encoder."
+        )
 
 
 def export_model(

@@ -12,8 +12,8 @@ def feature_input(name: str, spec: FeatureSpec) -> KerasTensor:
     """Return the input called ``name``, with a batch axis in front.
 
     Args:
-        name: ``words``, ``supporting_words``, ``spectrogram``, ``segment_mask``,
-            ``image`` or ``image_mask``.
+        name: ``words``, ``supporting_words``, ``document``, ``spectrogram``,
+            ``segment_mask``, ``image`` or ``image_mask``.
         spec: Sizes of the features.
     """
     shape, dtype = feature_shapes(spec)[name]
@@ -25,6 +25,7 @@ def feature_shapes(spec: FeatureSpec) -> dict[str, tuple[tuple, str]]:
     return {
         "words": ((spec.words, spec.pieces), "int32"),
         "supporting_words": ((spec.supporting_words, spec.pieces), "int32"),
+        "document": ((spec.document_dim,), "float32"),
         "spectrogram": ((None, spec.frames, spec.bins), "float32"),
         "segment_mask": ((None,), "bool"),
         "image": (spec.image_shape, spec.image_dtype),

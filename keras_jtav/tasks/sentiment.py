@@ -37,13 +37,11 @@ def build_sentiment(
     inputs: dict[str, keras.KerasTensor] = {}
     vectors, masks = [], []
     if "text" in encoders:
-        words = feature_input("words", spec)
-        supporting = feature_input("supporting_words", spec)
-        inputs |= {"words": words, "supporting_words": supporting}
-        vectors.append(
-            encoders["text"]({"words": words, "supporting_words": supporting})
-        )
-        masks.append(has_words(words))
+        read = [tensor.name for tensor in encoders["text"].inputs]
+        text = {name: feature_input(name, spec) for name in ("words", *read)}
+        inputs |= text
+        vectors.append(encoders["text"]({name: text[name] for name in read}))
+        masks.append(has_words(text["words"]))
     if "audio" in encoders:
         spectrogram = feature_input("spectrogram", spec)
         segment_mask = feature_input("segment_mask", spec)
