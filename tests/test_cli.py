@@ -149,7 +149,7 @@ def test_an_experiment_is_asked_of_the_table(monkeypatch):
     assert main(["train", *words]) == 0
     ((name, experiment, config, *rest),) = calls
     assert (name, *rest) == ("table1", 3, True, Path("r"))
-    assert list(experiment.rows)[:2] == ["lyricsHAN", "BiGRU"]
+    assert list(experiment.rows)[:2] == ["doc2vec", "lyricsHAN"]
     assert config.train.seed == 5
 
 
