@@ -110,9 +110,14 @@ class _Side:
         )
 
     def set_map(self, mapping: np.ndarray) -> None:
-        """Give each modality its rows of the map; missing directions are zeros."""
+        """Give each modality its rows of the map; missing directions are zeros.
+
+        Choice: entries of root mean square 1. The tower's length is normalised, so this
+        only decides how much a step of Adam turns it: little.
+        """
         ends = np.cumsum([block.shape[1] for block in self.blocks])[:-1]
         units = self._tower.units
-        parts = np.split(mapping[:, :units], ends)
+        mapping = mapping[:, :units] / np.sqrt(np.mean(mapping[:, :units] ** 2))
+        parts = np.split(mapping, ends)
         for kernel, part in zip(self._tower.kernels, parts, strict=True):
             kernel.assign(np.pad(part, [(0, 0), (0, units - part.shape[1])]))
