@@ -31,6 +31,7 @@ ORDER = (
     "predict",
     "console",
     "run",
+    "measuring",
     "tabulate",
     "cli",
 )

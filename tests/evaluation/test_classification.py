@@ -1,8 +1,11 @@
+from itertools import combinations
+
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
 from keras_jtav.evaluation.classification import (
+    chance_baseline,
     choose_threshold,
     classification_metrics,
     majority_baseline,
@@ -59,6 +62,35 @@ def test_majority_is_read_from_training_labels():
     assert majority_baseline([0, 0, 1], [1, 1, 0])["accuracy"] == pytest.approx(1 / 3)
     with pytest.raises(ValueError, match="`train_labels` must have at least one"):
         majority_baseline([], [0, 1])
+
+
+@pytest.mark.parametrize("train", [[1], [0], [0, 0, 1], [1, 1, 1, 0]])
+def test_chance_is_the_mean_over_all_random_calls(train):
+    labels = np.array([1, 1, 1, 0, 0, 1])
+    called = round(np.mean(train) * 6)
+    calls = [np.isin(np.arange(6), chosen) for chosen in combinations(range(6), called)]
+    measured = [
+        classification_metrics(labels, call, protocol="paper") for call in calls
+    ]
+    for name, value in chance_baseline(train, labels).items():
+        assert value == pytest.approx(np.mean([m[name] for m in measured])), name
+
+
+def test_the_mean_of_random_scores_is_chance():
+    """AUC over all orders of six probabilities; those of one class are alike."""
+    orders = combinations(range(6), 2)
+    aucs = [
+        classification_metrics(np.isin(np.arange(6), chosen), np.arange(6) / 6)["auc"]
+        for chosen in orders
+    ]
+    assert np.mean(aucs) == pytest.approx(chance_baseline([0, 1], [0, 1])["auc"])
+
+
+def test_chance_needs_labels():
+    with pytest.raises(ValueError, match="`train_labels` must have at least one"):
+        chance_baseline([], [0, 1])
+    with pytest.raises(ValueError, match=r"class 0 and of class 1; received \[1\]"):
+        chance_baseline([0, 1], [1, 1])
 
 
 def test_threshold_of_separable_posts_lies_in_the_gap():
