@@ -24,6 +24,7 @@ from keras_jtav.evaluation.figures_comparison import comparison_figure
 from keras_jtav.experiments import Experiment
 from keras_jtav.measuring import measure
 from keras_jtav.model import check_config
+from keras_jtav.preparation import usable_splits
 from keras_jtav.run import write_text
 
 
@@ -49,7 +50,8 @@ def run_table(
         The folder.
 
     Raises:
-        ValueError: Another task, or a folder with results of other settings.
+        ValueError: Another task, a folder with results of other settings, or, before
+            anything is trained, posts that one of the rows cannot be trained on.
     """
     if config.task != experiment.task:
         raise ValueError(f"{name} is about {experiment.task}, not {config.task}.")
@@ -66,9 +68,12 @@ def run_table(
     results = read_results(folder)
     done = {(result["row"], result["run"]) for result in results}
     missing = [key for key in jobs if key not in done]
+    _check_posts({key: jobs[key] for key in missing})
     console.say(f"{name}: {len(jobs)} rows and runs, {len(jobs) - len(missing)} done")
     keep_freed_memory()
-    for row, run in console.progress(missing, len(missing), name):
+    took = [(result["row"], result["seconds"]) for result in results]
+    took = [(row, seconds) for row, seconds in took if row in experiment.rows]
+    for row, run in console.table_progress(missing, name, runs, took):
         work = folder / "work" / f"{_slug(row)}-{run}"
         for result in measure(row, run, jobs[row, run], work):
             if (result["row"], result["run"]) not in done:
@@ -122,6 +127,19 @@ def _job(config: Config, settings: Sequence[str], run: int, resplit: bool) -> Co
     split_seed = config.split_seed + run if resplit else config.split_seed
     seeds = (f"train.seed={seed}", f"data.split_seed={split_seed}")
     return config.override([*settings, *seeds])
+
+
+def _check_posts(jobs: Mapping[tuple[str, int], Config]) -> None:
+    """Raise what any row would raise before training, as far as tables tell it."""
+    checked = set()
+    for (row, run), job in jobs.items():
+        key = repr((job.dataset, job.data, job.split_seed, job.modalities))
+        if key not in checked:
+            checked.add(key)
+            try:
+                usable_splits(job)
+            except ValueError as error:
+                raise ValueError(f"Row {row!r}, run {run + 1}: {error}") from error
 
 
 def _open(folder: Path, config: Config, resplit: bool) -> Path:

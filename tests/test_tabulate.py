@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from keras_jtav import measuring
+from keras_jtav import console, measuring
 from keras_jtav.experiments import EXPERIMENTS, PRESETS, Experiment, preset_config
 from keras_jtav.measuring import PACKAGES
 from keras_jtav.model import check_config
@@ -88,6 +88,34 @@ def test_a_killed_table_goes_on_and_ends_the_same(
     assert run_table("two", experiment, config, 2, True, tmp_path) == results.parent
     assert len(calls) == 1 + 4, "the finished row was trained again"
     assert measured(results.parent) == measured(folder)
+
+
+def test_posts_that_a_row_cannot_use_stop_a_table_before_it_trains(
+    tiny_settings, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(measuring, "train_phases", lambda *arguments: pytest.fail())
+    config = preset_config("retrieval", "small").override(
+        [*tiny_settings, "dataset.missing=0.4", "data.max_rejected=0.15"]
+    )
+    rows = EXPERIMENTS["figure5"]("small").rows
+    experiment = Experiment("retrieval", {n: rows[n] for n in ("JTAV", "I+S")})
+    with pytest.raises(ValueError, match=r"Row 'I\+S', run 1: .*'song.*has no audio"):
+        run_table("figure5", experiment, config, 1, False, tmp_path)
+    assert read_results(tmp_path / "figure5-synthetic") == []
+
+
+def test_time_left_is_that_of_the_rows_that_are_left(monkeypatch):
+    monkeypatch.setattr(console.time, "monotonic", iter(range(0, 9999, 30)).__next__)
+    shown = []
+    monkeypatch.setattr(
+        console.tqdm, "set_postfix_str", lambda bar, text: shown.append(text)
+    )
+    jobs = [("A", 1), ("B", 1)]
+    assert list(console.table_progress(jobs, "two", 2, [("A", 100.0)])) == jobs
+    assert shown == [
+        "03:20 left; A, run 2 of 2",  # 100 for A; B unknown, so 100 more
+        "01:05 left; B, run 2 of 2",  # A took 30 now, 65 in the mean
+    ]
 
 
 def test_results_of_other_settings_are_not_mixed(folder, config):

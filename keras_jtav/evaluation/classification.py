@@ -195,6 +195,13 @@ def _checked(
             f"`labels` must have posts of class 0 and of class 1; received {found}. "
             "Add posts of the other class or split again with another seed."
         )
+    if np.isnan(probabilities).any():
+        raise ValueError(
+            f"The probability in row {int(np.argmax(np.isnan(probabilities)))} (the "
+            f"first of {np.isnan(probabilities).sum()}) is not a number. Look for NaN "
+            "in its inputs or in the weights; lower `train.learning_rate` where "
+            "training diverged."
+        )
     if not np.all((probabilities >= 0) & (probabilities <= 1)):
         wrong = probabilities[~((probabilities >= 0) & (probabilities <= 1))]
         raise ValueError(

@@ -211,7 +211,9 @@ def _checked(
         scores = scores.astype("float64")
     complaints = {
         "has a score that is not a number. Look for NaN in its inputs or in the "
-        "weights.": np.isnan(scores).any(axis=1),
+        "weights; lower `train.learning_rate` where training diverged.": np.isnan(
+            scores
+        ).any(axis=1),
         "has no true song among the candidates. Add its song or leave the query "
         "out.": ~is_match.any(axis=1),
     }

@@ -125,7 +125,7 @@ def test_threshold_may_give_all_posts_one_class(labels):
         ([0, 2], [0.1, 0.2], r"received \[0, 2\]"),
         ([0, 1], [0.1], r"received \(2,\) and \(1,\)"),
         ([0, 1], [0.1, 3.0], "from 0 to 1; received 3.0.*sigmoid"),
-        ([0, 1], [np.nan, 0.5], "from 0 to 1; received nan"),
+        ([0, 1], [0.5, np.nan], r"in row 1 \(the first of 1\) is not a number"),
     ],
 )
 def test_wrong_arguments_are_errors(labels, probabilities, message):
