@@ -93,7 +93,7 @@ def test_a_killed_table_goes_on_and_ends_the_same(
 def test_posts_that_a_row_cannot_use_stop_a_table_before_it_trains(
     tiny_settings, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(measuring, "train_phases", lambda *arguments: pytest.fail())
+    monkeypatch.setattr(measuring, "train_phases", lambda *_: pytest.fail("trained"))
     config = preset_config("retrieval", "small").override(
         [*tiny_settings, "dataset.missing=0.4", "data.max_rejected=0.15"]
     )

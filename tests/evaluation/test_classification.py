@@ -39,6 +39,57 @@ def test_paper_protocol_takes_auc_on_hard_labels():
     assert {**paper, "auc": 0} == {**strict, "auc": 0}
 
 
+def naive_metrics(labels, probabilities, threshold, protocol):
+    """Count one post, one pair and one class after the other."""
+    pairs = list(zip(labels, probabilities, strict=True))
+    calls = [(truth, int(p >= threshold)) for truth, p in pairs]
+    ranked = calls if protocol == "paper" else pairs
+    positive = [score for truth, score in ranked if truth == 1]
+    negative = [score for truth, score in ranked if truth == 0]
+    wins = [(p > n) + 0.5 * (p == n) for p in positive for n in negative]
+    f1, precision, recalls = 0.0, 0.0, []
+    for name in (0, 1):
+        hits = sum(call == (name, name) for call in calls)
+        called = sum(guess == name for _, guess in calls)
+        true = sum(truth == name for truth, _ in calls)
+        f1 += true / len(calls) * 2 * hits / (called + true)
+        precision += true / len(calls) * (hits / called if called else 0)
+        recalls.append(hits / true)
+    return {
+        "auc": sum(wins) / len(wins),
+        "weighted_f1": f1,
+        "weighted_precision": precision,
+        "accuracy": sum(truth == guess for truth, guess in calls) / len(calls),
+        "balanced_accuracy": sum(recalls) / 2,
+        "threshold": threshold,
+        "confusion_matrix": [[calls.count((t, g)) for g in (0, 1)] for t in (0, 1)],
+    }
+
+
+@pytest.mark.parametrize("protocol", ["strict", "paper"])
+def test_every_metric_equals_a_naive_loop(protocol):
+    generator = np.random.default_rng(0)
+    for threshold in (0.0, 0.3, 0.5, 0.95, 1.0):
+        labels = np.append(generator.integers(2, size=30), [0, 1])
+        probabilities = np.round(generator.random(32), 1)  # with ties
+        metrics = classification_metrics(labels, probabilities, threshold, protocol)
+        expected = naive_metrics(labels, probabilities, threshold, protocol)
+        assert metrics.pop("confusion_matrix") == expected.pop("confusion_matrix")
+        assert metrics == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("protocol", ["strict", "paper"])
+@pytest.mark.parametrize("constant", [0.2, 0.8])
+def test_a_constant_scorer_is_a_guess_of_one_class_in_every_metric(protocol, constant):
+    labels = [1] * 7 + [0] * 3
+    metrics = classification_metrics(labels, [constant] * 10, 0.5, protocol)
+    share = 0.7 if constant > 0.5 else 0.3
+    assert metrics["auc"] == metrics["balanced_accuracy"] == 0.5
+    assert metrics["accuracy"] == pytest.approx(share)
+    assert metrics["weighted_precision"] == pytest.approx(share**2)
+    assert metrics["weighted_f1"] == pytest.approx(share * 2 * share / (1 + share))
+
+
 def test_a_probability_at_the_threshold_is_positive():
     metrics = classification_metrics([0, 1], [0.2, 0.5], threshold=0.5)
     assert metrics["confusion_matrix"] == [[1, 0], [0, 1]]
