@@ -81,6 +81,7 @@ def run_table(
                 done.add((result["row"], result["run"]))
         shutil.rmtree(work)
         report(folder)
+    shutil.rmtree(folder / "work", ignore_errors=True)
     for path in report(folder):
         console.say(f"written    {path}")
     console.say((folder / "table.md").read_text(encoding="utf-8"))

@@ -88,6 +88,7 @@ def test_a_killed_table_goes_on_and_ends_the_same(
     assert run_table("two", experiment, config, 2, True, tmp_path) == results.parent
     assert len(calls) == 1 + 4, "the finished row was trained again"
     assert measured(results.parent) == measured(folder)
+    assert not (results.parent / "work").exists()
 
 
 def test_posts_that_a_row_cannot_use_stop_a_table_before_it_trains(
