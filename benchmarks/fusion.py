@@ -13,6 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
+from materialised import materialised
 
 from keras_jtav.layers import CrossModalFusion
 
@@ -20,24 +21,6 @@ BATCH = 64
 DIM = UNITS = 300
 ROUNDS = 9
 CALLS_PER_ROUND = 5
-
-
-def materialised(layer, m, n):
-    """Eq. 3 with its matrix ``C = m n^T``, with the weights of ``layer``."""
-    matrix = m[:, :, None] * n[:, None, :]  # (batch, dim, dim)
-
-    def pool(pooling, matrix):
-        latent = tf.tanh(
-            tf.einsum("bij,ik->bjk", matrix, pooling.kernel) + pooling.bias
-        )
-        alpha = tf.nn.softmax(tf.einsum("bjk,kh->bjh", latent, pooling.context), axis=1)
-        pooled = tf.einsum("bij,bjh->bhi", matrix, alpha)
-        pooled = tf.reshape(pooled, (len(m), -1))
-        return pooling.activation(pooled @ pooling.output_kernel + pooling.output_bias)
-
-    rows = pool(layer.row_pooling, matrix)
-    columns = pool(layer.column_pooling, tf.transpose(matrix, (0, 2, 1)))
-    return tf.concat([rows, columns], axis=-1)
 
 
 def with_gradients(function, variables):

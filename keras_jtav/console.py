@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -21,6 +22,55 @@ MAX_REJECTIONS_SHOWN = 5
 def progress(items: Iterable, total: int, title: str) -> Iterable:
     """Show how far an iteration is and how long it will still take."""
     return tqdm(items, title, total, disable=total == 0, mininterval=_interval())
+
+
+def table_progress(
+    jobs: Sequence[tuple[str, int]],
+    title: str,
+    num_runs: int,
+    took: Iterable[tuple[str, float]] = (),
+) -> Iterator[tuple[str, int]]:
+    """Yield the rows and runs of a table; show which one it is and the time left.
+
+    Rows differ in cost, so the time left is estimated from what each row took before; a
+    row that was not run yet counts as the mean of those that were.
+
+    Args:
+        jobs: Row and run of what is still to do.
+        title: What the table is called.
+        num_runs: Runs of every row.
+        took: Row and seconds of what was done before.
+    """
+    seconds: dict[str, list[float]] = {}
+    for row, value in took:
+        seconds.setdefault(row, []).append(value)
+    form = "{desc} {percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt}, {elapsed}{postfix}"
+    with tqdm(
+        total=len(jobs), desc=title, bar_format=form, disable=not jobs, leave=False
+    ) as bar:
+        for number, (row, run) in enumerate(jobs):
+            left = time_left([row for row, _ in jobs[number:]], seconds)
+            bar.set_postfix_str(f"{left} left; {row}, run {run + 1} of {num_runs}")
+            start = time.monotonic()
+            yield row, run
+            seconds.setdefault(row, []).append(time.monotonic() - start)
+            bar.update()
+
+
+def time_left(rows: Sequence[str], seconds: Mapping[str, Sequence[float]]) -> str:
+    """Return how long rows will take, from the seconds that rows took before.
+
+    Example:
+        >>> time_left(["A", "B"], {"A": [50, 70], "C": [200]})
+        '03:10'
+        >>> time_left(["A"], {})
+        '?'
+    """
+    means = {row: sum(values) / len(values) for row, values in seconds.items()}
+    if not means:
+        return "?"
+    unknown = sum(means.values()) / len(means)
+    return tqdm.format_interval(round(sum(means.get(row, unknown) for row in rows)))
 
 
 def say(line: str = "") -> None:

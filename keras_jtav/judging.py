@@ -72,6 +72,13 @@ class SentimentJudge(Judge):
     def probabilities(self, split: str) -> np.ndarray:
         """Return the probabilities of class 1, float64 ``(posts,)``."""
         logits = self._encode("train", split)
+        if np.isnan(logits).any():
+            post = self._prepared.posts[split][int(np.argmax(np.isnan(logits)))]
+            raise ValueError(
+                f"The score of post {post.id!r} of the {split} split (the first of "
+                f"{np.isnan(logits).sum()}) is not a number: training diverged. Lower "
+                "`train.learning_rate`."
+            )
         return 1 / (1 + np.exp(-logits.astype("float64")))
 
     def _measure(self) -> dict[str, float]:
@@ -126,11 +133,13 @@ class RetrievalJudge(Judge):
         return pair_scores(self._models, queries, songs)
 
     def _measure(self) -> dict[str, float]:
-        num_posts = len(self._prepared.posts["validation"])
-        rows = np.random.default_rng(0).permutation(num_posts)[:MAX_VALIDATION_QUERIES]
-        rows = np.sort(rows)
+        posts = self._prepared.posts["validation"]
+        rows = np.random.default_rng(0).permutation(len(posts))
+        rows = np.sort(rows[:MAX_VALIDATION_QUERIES])
         return rank_metrics(
-            self.scores("validation", rows), self.matches("validation", rows)
+            self.scores("validation", rows),
+            self.matches("validation", rows),
+            query_ids=[posts[row].id for row in rows],
         )
 
 

@@ -16,7 +16,11 @@ from keras_jtav.data.pipeline import PostFeatures
 from keras_jtav.data.post import Post, PostTable, Rejection
 from keras_jtav.data.ready_features import ReadyFeatures
 from keras_jtav.data.splits import split_posts
-from keras_jtav.data.task_rules import post_problem, split_problem
+from keras_jtav.data.task_rules import (
+    modality_problem,
+    post_problem,
+    split_problem,
+)
 from keras_jtav.features.documents import document_vectors
 from keras_jtav.features.embeddings import load_vectors, train_vectors
 from keras_jtav.features.latent_semantics import with_latent_semantics
@@ -72,12 +76,7 @@ def prepare(config: Config, progress: Progress) -> Prepared:
         ValueError: More rows are unusable than ``data.max_rejected`` allows, or what is
             left cannot be split or trained on.
     """
-    table = _usable(load_table(config), config.task)
-    splits = split_posts(
-        table.posts, config.data.split, config.data.fractions, config.split_seed
-    )
-    splits, without_content = _with_texts(splits, config.data.texts)
-    table = replace(table, rejections=[*table.rejections, *without_content])
+    table, splits = usable_splits(config)
     ready = table.features
     if ready is not None:
         _check_ready(config, ready)
@@ -102,9 +101,7 @@ def prepare(config: Config, progress: Progress) -> Prepared:
         name: [post for post in split if f"post {post.id}" not in bad]
         for name, split in splits.items()
     }
-    problem = split_problem(splits, config.task)
-    if problem:
-        raise ValueError(f"Training would fail: {problem}.")
+    _check_splits(splits, table.class_names, config)
     spec = FeatureSpec.from_options(config.features, vocabulary)
     if ready is not None:
         spec = replace(spec, **ready.sizes)
@@ -132,6 +129,25 @@ def prepare(config: Config, progress: Progress) -> Prepared:
         config.data.split,
         ready,
     )
+
+
+def usable_splits(config: Config) -> tuple[PostTable, dict[str, list[Post]]]:
+    """Load and split the posts that a config can use; files are not opened.
+
+    Returns:
+        The table without the posts that are left out, and its posts by split.
+
+    Raises:
+        ValueError: As ``prepare``, where it can be known without the files.
+    """
+    table = _usable(load_table(config), config.task)
+    splits = split_posts(
+        table.posts, config.data.split, config.data.fractions, config.split_seed
+    )
+    splits, without_content = _with_texts(splits, config.data.texts)
+    table = replace(table, rejections=[*table.rejections, *without_content])
+    _check_splits(splits, table.class_names, config)
+    return table, splits
 
 
 def load_table(config: Config) -> PostTable:
@@ -249,6 +265,17 @@ def _with_texts(
                 why = f"has nothing but texts that `data.texts={','.join(parts)}` drops"
                 rejections.append(Rejection(f"post {post.id}", "", why))
     return kept, rejections
+
+
+def _check_splits(
+    splits: Mapping[str, Sequence[Post]], class_names: Sequence[str], config: Config
+) -> None:
+    problem = split_problem(splits, config.task, class_names)
+    if not problem and config.task == "retrieval":
+        posts = [post for split in splits.values() for post in split]
+        problem = modality_problem(posts, config.modalities, config.data.max_rejected)
+    if problem:
+        raise ValueError(f"Training would fail: {problem}.")
 
 
 def _check_rejections(

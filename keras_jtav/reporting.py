@@ -117,6 +117,9 @@ class RetrievalReport:
         name: What the model is called in tables.
 
     Attributes:
+        scores: ``{row: (queries, songs)}``: of the model, and of what stands beside it.
+        matches: Which song is whose, bool ``(queries, songs)``.
+        recall_at: Lengths of the lists that recall is measured on.
         metrics: ``{protocol: {row: {metric: value}}}``.
         settings: What an export must know: nothing more.
     """
@@ -131,26 +134,26 @@ class RetrievalReport:
         self._name = name
         self._prepared = prepared
         self._history = history
-        self._matches = judge.matches("test")
+        self.matches = judge.matches("test")
         self._scores = judge.scores("test")
         self._queries = prepared.posts["test"]
         self._songs = [self._queries[row] for row in judge.song_rows("test")]
+        self._baselines = self._baseline_scores()
+        self.scores = {
+            "chance": np.zeros_like(self._scores),
+            **self._baselines,
+            name: self._scores,
+        }
+        self.recall_at = RECALL_AT[prepared.split]
         self.settings: dict = {}
         self.metrics = self._measure()
 
     def _measure(self) -> Metrics:
-        self._baselines = self._baseline_scores()
-        scores = {
-            "chance": np.zeros_like(self._scores),
-            **self._baselines,
-            self._name: self._scores,
-        }
-        ks = RECALL_AT[self._prepared.split]
         ids = [query.id for query in self._queries]
         return {
             protocol: {
-                row: rank_metrics(values, self._matches, ks, protocol, ids)
-                for row, values in scores.items()
+                row: rank_metrics(values, self.matches, self.recall_at, protocol, ids)
+                for row, values in self.scores.items()
                 if (row, protocol) != ("chance", "paper")
             }
             for protocol in PROTOCOLS
@@ -193,11 +196,11 @@ class RetrievalReport:
         """
         figures = {
             "training": training_figure(_columns(self._history), "val_mrr"),
-            "ranks": rank_figure(self._scores, self._matches, self._baselines),
+            "ranks": rank_figure(self._scores, self.matches, self._baselines),
         }
         if self._prepared.ready is None:
             figures["queries"] = query_figure(
-                self._queries, self._songs, self._scores, self._matches
+                self._queries, self._songs, self._scores, self.matches
             )
         return [save_figure(f, folder / f"{name}.png") for name, f in figures.items()]
 

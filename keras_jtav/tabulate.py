@@ -7,42 +7,25 @@ drawn from these lines alone.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
 import os
 import shutil
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import keras
 
 from keras_jtav import console
 from keras_jtav.allocator import keep_freed_memory
 from keras_jtav.config import Config
 from keras_jtav.data.tables import write_table
-from keras_jtav.evaluation.classification import (
-    choose_threshold,
-    classification_metrics,
-    majority_baseline,
-)
-from keras_jtav.evaluation.comparison import compare, deciding_metric, metrics_of
-from keras_jtav.evaluation.cost import fusion_cost
+from keras_jtav.evaluation.comparison import compare
+from keras_jtav.evaluation.comparison_text import markdown_table
 from keras_jtav.evaluation.figures import save_figure
 from keras_jtav.evaluation.figures_comparison import comparison_figure
-from keras_jtav.evaluation.probe import probe
-from keras_jtav.evaluation.ranks import PROTOCOLS
 from keras_jtav.experiments import Experiment
-from keras_jtav.judging import RetrievalJudge, SentimentJudge
-from keras_jtav.model import build_model, check_config
-from keras_jtav.preparation import Prepared, prepare
-from keras_jtav.reporting import RetrievalReport
+from keras_jtav.measuring import measure
+from keras_jtav.model import check_config
+from keras_jtav.preparation import usable_splits
 from keras_jtav.run import write_text
-from keras_jtav.training import seed_everything
-from keras_jtav.transfer import train_phases
-
-SENTIMENT_METRICS = ("auc", "weighted_f1", "weighted_precision", "accuracy")
 
 
 def run_table(
@@ -67,7 +50,8 @@ def run_table(
         The folder.
 
     Raises:
-        ValueError: Another task, or a folder with results of other settings.
+        ValueError: Another task, a folder with results of other settings, or, before
+            anything is trained, posts that one of the rows cannot be trained on.
     """
     if config.task != experiment.task:
         raise ValueError(f"{name} is about {experiment.task}, not {config.task}.")
@@ -84,16 +68,20 @@ def run_table(
     results = read_results(folder)
     done = {(result["row"], result["run"]) for result in results}
     missing = [key for key in jobs if key not in done]
+    _check_posts({key: jobs[key] for key in missing})
     console.say(f"{name}: {len(jobs)} rows and runs, {len(jobs) - len(missing)} done")
     keep_freed_memory()
-    for row, run in console.progress(missing, len(missing), name):
+    took = [(result["row"], result["seconds"]) for result in results]
+    took = [(row, seconds) for row, seconds in took if row in experiment.rows]
+    for row, run in console.table_progress(missing, name, runs, took):
         work = folder / "work" / f"{_slug(row)}-{run}"
-        for result in _measure(row, run, jobs[row, run], work):
+        for result in measure(row, run, jobs[row, run], work):
             if (result["row"], result["run"]) not in done:
                 _append(folder / "results.jsonl", result)
                 done.add((result["row"], result["run"]))
         shutil.rmtree(work)
         report(folder)
+    shutil.rmtree(folder / "work", ignore_errors=True)
     for path in report(folder):
         console.say(f"written    {path}")
     console.say((folder / "table.md").read_text(encoding="utf-8"))
@@ -114,16 +102,15 @@ def report(folder: Path) -> list[Path]:
         )
     table = compare(results)
     text = folder / "table.md"
-    write_text(text, _markdown(table))
+    write_text(text, markdown_table(table))
     rows = [
         {"protocol": protocol, **line}
         for protocol, lines in table.items()
         for line in lines
     ]
-    write_table(folder / "table.csv", list(rows[0]), rows)
-    lines = table["strict"]
-    metric = deciding_metric(metrics_of(lines))
-    figure = comparison_figure(lines, metric, chance=lines[0][metric])
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    write_table(folder / "table.csv", columns, rows)
+    figure = comparison_figure(table)
     return [text, folder / "table.csv", save_figure(figure, folder / "table.png")]
 
 
@@ -141,6 +128,19 @@ def _job(config: Config, settings: Sequence[str], run: int, resplit: bool) -> Co
     split_seed = config.split_seed + run if resplit else config.split_seed
     seeds = (f"train.seed={seed}", f"data.split_seed={split_seed}")
     return config.override([*settings, *seeds])
+
+
+def _check_posts(jobs: Mapping[tuple[str, int], Config]) -> None:
+    """Raise what any row would raise before training, as far as tables tell it."""
+    checked = set()
+    for (row, run), job in jobs.items():
+        key = repr((job.dataset, job.data, job.split_seed, job.modalities))
+        if key not in checked:
+            checked.add(key)
+            try:
+                usable_splits(job)
+            except ValueError as error:
+                raise ValueError(f"Row {row!r}, run {run + 1}: {error}") from error
 
 
 def _open(folder: Path, config: Config, resplit: bool) -> Path:
@@ -166,96 +166,5 @@ def _append(path: Path, result: Mapping) -> None:
     os.replace(aside, path)
 
 
-def _measure(row: str, run: int, config: Config, work: Path) -> list[dict]:
-    """Train one system; return its line and those of the guess and the baselines."""
-    start = time.monotonic()
-    keras.backend.clear_session()
-    seed_everything(config.train.seed)
-    prepared = prepare(config, _silent)
-    models = build_model(config, prepared.spec, prepared.vocabulary.matrix)
-    history = train_phases(
-        config, models, prepared, work, _silent, lambda phase, epochs: []
-    )
-    about = {
-        "run": run,
-        "seed": config.train.seed,
-        "split": _split_hash(prepared),
-        "seconds": round(time.monotonic() - start, 1),
-    }
-    if config.task == "sentiment":
-        measured = _probe_vectors(row, models, prepared)
-    else:
-        measured = _rank_songs(row, models, prepared, history)
-    lines = [
-        {"row": name, "metrics": metrics, **about} for name, metrics in measured.items()
-    ]
-    lines[-1]["parameters"] = models["train"].count_params()
-    lines[-1] |= fusion_cost(models)
-    lines[-1]["config"] = json.loads(config.to_json())
-    return lines
-
-
-def _probe_vectors(row: str, models: Mapping, prepared: Prepared) -> dict[str, dict]:
-    """Judge a system's vectors by a logistic regression, as Table 1 does."""
-    judge = SentimentJudge(models, prepared)
-    labels = {split: judge.labels(split) for split in prepared.posts}
-    validation, test = probe(
-        judge.vectors("train"),
-        labels["train"],
-        judge.vectors("validation"),
-        judge.vectors("test"),
-    )
-    threshold = choose_threshold(labels["validation"], validation)
-    majority = majority_baseline(labels["train"], labels["test"])
-    measured: dict[str, dict] = {"majority class": {}, row: {}}
-    for protocol in PROTOCOLS:
-        own = classification_metrics(labels["test"], test, threshold, protocol)
-        for name, metrics in (("majority class", majority), (row, own)):
-            measured[name][protocol] = {m: metrics[m] for m in SENTIMENT_METRICS}
-    return measured
-
-
-def _rank_songs(
-    row: str, models: Mapping, prepared: Prepared, history: Sequence[Mapping]
-) -> dict[str, dict]:
-    """Rank songs by a system's own scores, and by CCA on what the system sees."""
-    judge = RetrievalJudge(models, prepared)
-    metrics = RetrievalReport(judge, prepared, history, row).metrics
-    names = {"chance": "chance", "CCA": f"CCA {row}", row: row}
-    return {
-        shown: {p: rows[name] for p, rows in metrics.items() if name in rows}
-        for name, shown in names.items()
-    }
-
-
-def _split_hash(prepared: Prepared) -> str:
-    """Return a name of the split: equal names, equal posts."""
-    ids = {name: [post.id for post in posts] for name, posts in prepared.posts.items()}
-    return hashlib.sha256(json.dumps(ids).encode()).hexdigest()[:12]
-
-
-def _silent(items, total: int, title: str):
-    return items
-
-
 def _slug(row: str) -> str:
     return "".join(letter if letter.isalnum() else "_" for letter in row)
-
-
-def _markdown(table: Mapping[str, Sequence[Mapping]]) -> str:
-    parts = []
-    for protocol, lines in table.items():
-        metrics = metrics_of(lines)
-        parts += [f"### {protocol} protocol\n"]
-        parts += [f"| system | runs | {' | '.join(metrics)} | p against row above |"]
-        parts += ["|---" * (len(metrics) + 3) + "|"]
-        for line in lines:
-            cells = [_cell(line[m], line[f"{m}_std"]) for m in metrics]
-            p = "" if math.isnan(line["p"]) else f"{line['p']:.3f}"
-            parts += [f"| {line['row']} | {line['runs']} | {' | '.join(cells)} | {p} |"]
-        parts += [""]
-    return "\n".join(parts)
-
-
-def _cell(mean: float, deviation: float) -> str:
-    return f"{mean:.3f}" + ("" if math.isnan(deviation) else f" +- {deviation:.3f}")

@@ -22,6 +22,7 @@ def _home(tmp_path_factory):
 TINY = (
     "dataset.songs=40",
     "dataset.missing=0.1",
+    "data.max_rejected=0.3",
     "features.words=20",
     "features.embedding_dim=16",
     "features.clip_seconds=2.0",

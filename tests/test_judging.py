@@ -4,7 +4,7 @@ import pytest
 from keras_jtav import judging
 from keras_jtav.evaluation.ranks import rank_metrics
 from keras_jtav.experiments import preset_config
-from keras_jtav.judging import RetrievalJudge
+from keras_jtav.judging import RetrievalJudge, SentimentJudge
 from keras_jtav.model import build_model
 from keras_jtav.preparation import prepare
 
@@ -39,3 +39,24 @@ def test_validation_asks_a_bounded_number_of_queries(judge, monkeypatch):
     scores = np.zeros((5, len(judge.song_rows("validation"))))
     judge.validation.measure()
     assert len(asked[0][0]["image_vector"]) == 5
+
+
+def test_a_diverged_model_is_told_by_its_first_query(judge, monkeypatch):
+    rows = len(judge._prepared.posts["validation"])
+    scores = np.full((rows, len(judge.song_rows("validation"))), np.nan)
+    monkeypatch.setattr(judging, "pair_scores", lambda models, *sides: scores)
+    first = judge._prepared.posts["validation"][0].id
+    with pytest.raises(ValueError, match=rf"Query '{first}'.*lower `train.learning"):
+        judge.validation.measure()
+
+
+def test_a_diverged_sentiment_model_is_told_by_its_first_post(tiny_settings):
+    config = preset_config("sentiment", "small").override(
+        [*tiny_settings, "modalities=text"]
+    )
+    prepared = prepare(config, lambda items, total, title: items)
+    models = build_model(config, prepared.spec, prepared.vocabulary.matrix)
+    models["train"].set_weights([w * np.nan for w in models["train"].get_weights()])
+    first = prepared.posts["test"][0].id
+    with pytest.raises(ValueError, match=f"'{first}' of the test split.*diverged"):
+        SentimentJudge(models, prepared).probabilities("test")

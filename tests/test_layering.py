@@ -32,6 +32,7 @@ ORDER = (
     "predict",
     "console",
     "run",
+    "measuring",
     "tabulate",
     "cli",
 )

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from keras_jtav import tabulate
+from keras_jtav import console, measuring
 from keras_jtav.experiments import (
     EXPERIMENTS,
     PRESETS,
@@ -12,6 +12,7 @@ from keras_jtav.experiments import (
     find_experiment,
     preset_config,
 )
+from keras_jtav.measuring import PACKAGES
 from keras_jtav.model import check_config
 from keras_jtav.tabulate import read_results, report, run_table
 
@@ -42,17 +43,20 @@ def measured(folder):
 def test_every_row_and_run_is_a_line(folder):
     results = read_results(folder)
     assert {(r["row"], r["run"]) for r in results} == {
-        (row, run) for row in ("majority class", *ROWS) for run in range(2)
+        (row, run) for row in ("chance", "majority class", *ROWS) for run in range(2)
     }
     for result in results:
         assert set(result["metrics"]) == {"strict", "paper"}
         assert result["seed"] == result["run"]
-        if result["row"] == "majority class":
-            assert result["metrics"]["strict"]["auc"] == 0.5
-        else:
+        assert result["seconds"] > 0
+        assert set(result["versions"]) == set(PACKAGES)
+        assert result["config"]["train"]["seed"] == result["seed"]
+        if result["row"] in ROWS:
             assert result["parameters"] > result["fusion_parameters"]
             assert result["milliseconds"] > 0
-            assert result["config"]["train"]["seed"] == result["seed"]
+            assert result["modalities"] in ("text", "text+image")
+        else:
+            assert result["metrics"]["strict"]["auc"] == 0.5
     splits = {(r["run"], r["split"]) for r in results}
     assert len(splits) == 2, "all rows of a run share its split"
     assert len({split for _, split in splits}) == 2, "--resplit: one for each run"
@@ -66,14 +70,14 @@ def test_tables_and_picture_are_drawn_from_the_lines_alone(folder, tmp_path):
         assert path.read_text() == (folder / path.name).read_text()
     text = files[0].read_text()
     assert "| majority class | 2 | 0.500 +- 0.000 |" in text
-    assert "### paper protocol" in text
+    assert "| AUC (strict) | AUC (paper) | weighted F1 |" in text
 
 
 def test_a_killed_table_goes_on_and_ends_the_same(
     folder, config, tmp_path, monkeypatch
 ):
     experiment = Experiment("sentiment", ROWS)
-    train_phases, calls = tabulate.train_phases, []
+    train_phases, calls = measuring.train_phases, []
 
     def killed_in_the_second(config, *arguments):
         calls.append(config)
@@ -81,16 +85,45 @@ def test_a_killed_table_goes_on_and_ends_the_same(
             raise KeyboardInterrupt
         return train_phases(config, *arguments)
 
-    monkeypatch.setattr(tabulate, "train_phases", killed_in_the_second)
+    monkeypatch.setattr(measuring, "train_phases", killed_in_the_second)
     with pytest.raises(KeyboardInterrupt):
         run_table("two", experiment, config, 2, True, tmp_path)
     results = tmp_path / "two-synthetic" / "results.jsonl"
-    assert len(read_results(results.parent)) == 2
+    assert len(read_results(results.parent)) == 3
     with results.open("a") as file:
         file.write('{"row": "half writ')
     assert run_table("two", experiment, config, 2, True, tmp_path) == results.parent
     assert len(calls) == 1 + 4, "the finished row was trained again"
     assert measured(results.parent) == measured(folder)
+    assert not (results.parent / "work").exists()
+
+
+def test_posts_that_a_row_cannot_use_stop_a_table_before_it_trains(
+    tiny_settings, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(measuring, "train_phases", lambda *_: pytest.fail("trained"))
+    config = preset_config("retrieval", "small").override(
+        [*tiny_settings, "dataset.missing=0.4", "data.max_rejected=0.15"]
+    )
+    rows = EXPERIMENTS["figure5"]("small").rows
+    experiment = Experiment("retrieval", {n: rows[n] for n in ("JTAV", "I+S")})
+    with pytest.raises(ValueError, match=r"Row 'I\+S', run 1: .*'song.*has no audio"):
+        run_table("figure5", experiment, config, 1, False, tmp_path)
+    assert read_results(tmp_path / "figure5-synthetic") == []
+
+
+def test_time_left_is_that_of_the_rows_that_are_left(monkeypatch):
+    monkeypatch.setattr(console.time, "monotonic", iter(range(0, 9999, 30)).__next__)
+    shown = []
+    monkeypatch.setattr(
+        console.tqdm, "set_postfix_str", lambda bar, text: shown.append(text)
+    )
+    jobs = [("A", 1), ("B", 1)]
+    assert list(console.table_progress(jobs, "two", 2, [("A", 100.0)])) == jobs
+    assert shown == [
+        "03:20 left; A, run 2 of 2",  # 100 for A; B unknown, so 100 more
+        "01:05 left; B, run 2 of 2",  # A took 30 now, 65 in the mean
+    ]
 
 
 def test_results_of_other_settings_are_not_mixed(folder, config):
@@ -112,10 +145,15 @@ def test_systems_of_retrieval_share_their_test_queries(tiny_settings, tmp_path):
     results = {result["row"]: result for result in read_results(folder)}
     assert list(results) == ["chance", "CCA I+L", "I+L", "CCA I+C+S", "I+C+S"]
     assert len({result["split"] for result in results.values()}) == 1
-    assert set(results["chance"]["metrics"]) == {"strict"}
-    for result in results.values():
+    for row, result in results.items():
         assert {"median_rank", "mrr", "R@10"} <= set(result["metrics"]["strict"])
-    assert "| I+C+S | 1 |" in (folder / "table.md").read_text()
+        assert {"Med r", "R@10"} <= set(result["metrics"]["paper"])
+        assert ("placements" in result) is (row != "chance")
+    stored = results["I+L"]["placements"]
+    assert len(stored["songs"]) > len(set(stored["songs"])), "two queries a song"
+    lines = (folder / "table.md").read_text().splitlines()
+    (line,) = (line for line in lines if line.startswith("| I+C+S | 1 |"))
+    assert "[" in line, "the interval"
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,8 @@ class _TaskCheck:
         }
         self._count([post for post in usable if not {post.audio, post.image} & bad])
         if parts:
-            self.problems += filter(None, [split_problem(parts, self._task)])
+            problem = split_problem(parts, self._task, self._table.class_names)
+            self.problems += [problem] if problem else []
             self._leaks(parts)
         return parts
 

@@ -7,6 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from keras_jtav.data.post import Post
 
+SIDES = {
+    "song": (("audio", "audio"), ("text", "lyrics")),
+    "query": (("image", "image"), ("text", "caption")),
+}
+
 
 def post_problem(post: Post, task: str) -> str:
     """Return why a task cannot use a post, and what to do; empty if it can.
@@ -28,25 +33,81 @@ def post_problem(post: Post, task: str) -> str:
     return ""
 
 
-def split_problem(parts: Mapping[str, Sequence[Post]], task: str) -> str:
+def split_problem(
+    parts: Mapping[str, Sequence[Post]],
+    task: str,
+    class_names: Sequence[str] = ("negative", "positive"),
+) -> str:
     """Return why a task cannot be trained or judged on a split; empty if it can.
+
+    Args:
+        parts: Posts of each split.
+        task: ``sentiment`` or ``retrieval``.
+        class_names: Of label 0 and label 1.
 
     Example:
         >>> parts = {"test": [Post("p1", {"lyrics": "la"}, song="s1")]}
         >>> split_problem(parts, "retrieval")
         'the test split holds 1 song; ranking needs 2 or more: add songs'
     """
+    if task == "sentiment":
+        totals = Counter(post.label for posts in parts.values() for post in posts)
+        for label, name in enumerate(class_names):
+            if totals[label] < len(parts):
+                return (
+                    f"the class {name!r} has {totals[label]} "
+                    f"post{'s' * (totals[label] != 1)}, and each of {', '.join(parts)} "
+                    "needs one: add posts of this class"
+                )
     for name, posts in parts.items():
         labels = Counter(post.label for post in posts)
         if task == "sentiment" and not (labels[0] and labels[1]):
             return (
-                f"the {name} split holds {labels[0]} negative and {labels[1]} positive "
-                "posts: add posts of the absent class, or choose another --seed"
+                f"the {name} split holds {labels[0]} {class_names[0]} and {labels[1]} "
+                f"{class_names[1]} posts: add posts of the absent class, or choose "
+                "another --seed"
             )
         num_songs = len({post.song for post in posts})
         if task == "retrieval" and num_songs < 2:
             return (
                 f"the {name} split holds {num_songs} song{'s' * (num_songs != 1)}; "
                 "ranking needs 2 or more: add songs"
+            )
+    return ""
+
+
+def modality_problem(
+    posts: Sequence[Post], modalities: Sequence[str], max_share: float
+) -> str:
+    """Return why songs cannot be found by what a system perceives; empty if they can.
+
+    A song of which it perceives nothing is no better than any other such song, and so
+    is a query. A few are borne: they are candidates and queries like all others, and
+    the ranks tell what was lost.
+
+    Args:
+        posts: Of retrieval, after ``unify_songs``.
+        modalities: What the system perceives.
+        max_share: Largest share of posts that may be so, 0 to 1.
+
+    Example:
+        >>> post = Post("p1", {"caption": "so happy", "lyrics": "la"}, song="s1")
+        >>> modality_problem([post], ["audio", "text"], 0)
+        ''
+        >>> modality_problem([post], ["audio"], 0).split(",")[0]
+        "the song 's1' of post 'p1' has no audio"
+    """
+    for side, parts in SIDES.items():
+        perceived = [part for modality, part in parts if modality in modalities]
+        lacking = [post for post in posts if set(perceived) <= set(post.missing)]
+        if len(lacking) > max_share * len(posts):
+            first = lacking[0]
+            what = {"song": f"song {first.song!r} of post {first.id!r}"}
+            return (
+                f"the {what.get(side, f'query of post {first.id!r}')} has no "
+                f"{' and no '.join(perceived)}, and modalities={','.join(modalities)} "
+                f"perceive nothing else of it; so it is with {len(lacking)} of "
+                f"{len(posts)} posts. Add what is missing, leave these posts out, or "
+                "raise --max-rejected"
             )
     return ""

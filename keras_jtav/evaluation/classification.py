@@ -134,6 +134,51 @@ def majority_baseline(
     return classification_metrics(test_labels, np.full(len(test_labels), share))
 
 
+def chance_baseline(
+    train_labels: Sequence[int], test_labels: Sequence[int]
+) -> dict[str, float]:
+    """Return what a random scorer gets on average.
+
+    It knows how common class 1 is and nothing of the posts: of ``n`` test posts it
+    calls ``k`` positive, ``k / n`` being the share of class 1 in training, and all
+    choices of ``k`` posts are equally likely. The numbers are expectations over these
+    choices. With a share ``p`` of class 1 in the test posts and ``q = k / n``, class 1
+    has precision ``p``, recall ``q`` and, as ``k`` is the same in all choices,
+    F1 ``2 p q / (p + q)``.
+
+    Args:
+        train_labels: Labels the share is read from.
+        test_labels: Labels it is measured on, both classes present.
+
+    Returns:
+        ``auc`` and ``balanced_accuracy`` (0.5 in both protocols), ``accuracy``,
+        ``weighted_f1`` and ``weighted_precision``.
+
+    Raises:
+        ValueError: No training labels, or as ``classification_metrics``.
+
+    Example:
+        >>> chance_baseline([1, 0], [1, 1, 1, 0])["weighted_precision"]
+        0.625
+    """
+    if len(train_labels) == 0:
+        raise ValueError("`train_labels` must have at least one label; received none.")
+    labels, _ = _checked(test_labels, np.zeros(len(test_labels)))
+    positive = labels.mean()
+    called = round(np.mean(train_labels) * len(labels)) / len(labels)
+    true_shares = np.array([1 - positive, positive])
+    called_shares = np.array([1 - called, called])
+    f1 = 2 * true_shares * called_shares / (true_shares + called_shares)
+    precision = np.where(called_shares > 0, true_shares, 0.0)
+    return {
+        "auc": 0.5,
+        "weighted_f1": float(true_shares @ f1),
+        "weighted_precision": float(true_shares @ precision),
+        "accuracy": float(true_shares @ called_shares),
+        "balanced_accuracy": 0.5,
+    }
+
+
 def _checked(
     labels: Sequence[int], probabilities: Sequence[float]
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -149,6 +194,13 @@ def _checked(
         raise ValueError(
             f"`labels` must have posts of class 0 and of class 1; received {found}. "
             "Add posts of the other class or split again with another seed."
+        )
+    if np.isnan(probabilities).any():
+        raise ValueError(
+            f"The probability in row {int(np.argmax(np.isnan(probabilities)))} (the "
+            f"first of {np.isnan(probabilities).sum()}) is not a number. Look for NaN "
+            "in its inputs or in the weights; lower `train.learning_rate` where "
+            "training diverged."
         )
     if not np.all((probabilities >= 0) & (probabilities <= 1)):
         wrong = probabilities[~((probabilities >= 0) & (probabilities <= 1))]

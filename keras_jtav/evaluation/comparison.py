@@ -7,7 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from scipy import stats
 
+from keras_jtav.evaluation.stored_placements import pooled_intervals
+
 TESTED = ("auc", "mrr", "R@10", "R@100")  # the first that a table has
+COSTS = ("parameters", "milliseconds")
+TITLES = {
+    "auc": "AUC",
+    "weighted_f1": "weighted F1",
+    "weighted_precision": "weighted precision",
+    "median_rank": "median rank",
+    "mean_rank": "mean rank",
+    "mrr": "MRR",
+}
 
 
 def compare(results: Sequence[Mapping]) -> dict[str, list[dict]]:
@@ -16,14 +27,18 @@ def compare(results: Sequence[Mapping]) -> dict[str, list[dict]]:
     Args:
         results: One dict for each system and run: ``row``, ``run``, and ``metrics`` as
             ``{protocol: {metric: value}}``; some systems may lack a protocol. Systems
-            keep their first order.
+            keep their first order. Where they are there, ``placements`` (as ``store``
+            returns them), ``parameters``, ``milliseconds`` and ``modalities`` are read
+            too.
 
     Returns:
-        ``{protocol: lines}``, each line with ``row``, ``runs``, ``p`` and, for every
-        metric, its mean and as ``<metric>_std`` its deviation over the runs, as that of
-        a sample, NaN for one run. ``p`` is that of a paired t-test against the
+        ``{protocol: lines}``, each line with ``row``, ``runs``, ``modalities`` and, for
+        every metric, its mean and as ``<metric>_std`` its deviation over the runs, as
+        that of a sample, NaN for one run. ``p`` is that of a paired t-test against the
         row above in the first of ``TESTED`` that the table has, over the runs that both
-        have, NaN where there are fewer than two.
+        have, NaN where there are fewer than two. ``<metric>_low`` and ``<metric>_high``
+        are the ends of ``pooled_intervals``, and ``COSTS`` means over the runs; these
+        columns are there where any result has them, NaN in the lines that lack them.
 
     Raises:
         ValueError: No results.
@@ -45,6 +60,29 @@ def metrics_of(lines: Sequence[Mapping]) -> list[str]:
     return [name for name in lines[0] if f"{name}_std" in lines[0]]
 
 
+def distinct_columns(table: Mapping[str, Sequence[Mapping]]) -> list[tuple[str, str]]:
+    """Return ``(protocol, metric)`` of every column that a table needs.
+
+    A metric's protocols stand side by side; one that all of them measure alike is there
+    once, with an empty protocol.
+    """
+    columns = []
+    for metric in dict.fromkeys(
+        m for lines in table.values() for m in metrics_of(lines)
+    ):
+        values = {
+            protocol: [(line["row"], line["runs"], line.get(metric)) for line in lines]
+            for protocol, lines in table.items()
+        }
+        first, *others = values.values()
+        if all(other == first for other in others):
+            columns.append(("", metric))
+        else:
+            having = (p for p, lines in table.items() if metric in lines[0])
+            columns += [(protocol, metric) for protocol in having]
+    return columns
+
+
 def deciding_metric(names: Iterable[str]) -> str:
     """Return the metric that rows are tested and drawn by."""
     names = list(names)
@@ -55,25 +93,58 @@ def _lines(results: Sequence[Mapping], protocol: str) -> list[dict]:
     having = [result for result in results if protocol in result["metrics"]]
     metrics = list(having[0]["metrics"][protocol])
     tested = deciding_metric(metrics)
+    costs = [cost for cost in COSTS if any(cost in result for result in having)]
+    placed = any("placements" in result for result in having)
     lines: list[dict] = []
     above: dict[int, float] = {}
     for name in dict.fromkeys(result["row"] for result in having):
-        by_run = {
-            result["run"]: result["metrics"][protocol]
-            for result in having
-            if result["row"] == name
-        }
-        line: dict = {"row": name, "runs": len(by_run)}
-        for metric in metrics:
-            values = [measured[metric] for measured in by_run.values()]
-            line[metric] = float(np.mean(values))
-            spread = np.std(values, ddof=1) if len(values) > 1 else np.nan
-            line[f"{metric}_std"] = float(spread)
-        own = {run: measured[tested] for run, measured in by_run.items()}
-        line["p"] = paired_p_value(own, above)
+        runs = [result for result in having if result["row"] == name]
+        own = {run["run"]: run["metrics"][protocol][tested] for run in runs}
+        lines.append(
+            {
+                "row": name,
+                "runs": len(runs),
+                "modalities": runs[0].get("modalities", ""),
+                **_moments(runs, metrics, protocol),
+                "p": paired_p_value(own, above),
+                **(_intervals(runs, metrics, protocol) if placed else {}),
+                **{cost: _mean([r[cost] for r in runs if cost in r]) for cost in costs},
+            }
+        )
         above = own
-        lines.append(line)
     return lines
+
+
+def _moments(
+    runs: Sequence[Mapping], metrics: Sequence[str], protocol: str
+) -> dict[str, float]:
+    """Return mean and deviation of every metric."""
+    moments = {}
+    for metric in metrics:
+        values = [run["metrics"][protocol][metric] for run in runs]
+        moments[metric] = float(np.mean(values))
+        deviation = np.std(values, ddof=1) if len(values) > 1 else np.nan
+        moments[f"{metric}_std"] = float(deviation)
+    return moments
+
+
+def _intervals(
+    runs: Sequence[Mapping], metrics: Sequence[str], protocol: str
+) -> dict[str, float]:
+    """Return the ends of every metric's interval."""
+    stored = [run["placements"] for run in runs if "placements" in run]
+    ends = pooled_intervals(stored, protocol) if stored else {}
+    return {
+        f"{metric}_{name}": end
+        for metric in metrics
+        for name, end in zip(
+            ("low", "high"), ends.get(metric, (np.nan, np.nan)), strict=True
+        )
+    }
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")
 
 
 def paired_p_value(first: Mapping[int, float], second: Mapping[int, float]) -> float:

@@ -13,6 +13,14 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from keras_jtav.evaluation.placements import (
+    expected_ranks,
+    expected_recalls,
+    expected_reciprocal,
+    query_values,
+    summarize,
+)
+
 PROTOCOLS = ("strict", "paper")
 
 
@@ -51,18 +59,43 @@ def rank_metrics(
         >>> rank_metrics(scores, truth, ks=(1,), protocol="paper")
         {'Med r': 1.0, 'R@1': 1.0}
     """
+    placed = placements(scores, is_match, protocol, query_ids)
+    return summarize(query_values(placed, ks, protocol))
+
+
+def placements(
+    scores: np.ndarray,
+    is_match: np.ndarray,
+    protocol: str = "strict",
+    query_ids: Sequence[str] | None = None,
+) -> np.ndarray:
+    """Count, per query: songs above the best true one, its ties, the true ones there.
+
+    All metrics follow from these numbers, see ``evaluation/placements.py``.
+
+    Args:
+        scores: ``(queries, songs)``, higher is better.
+        is_match: ``(queries, songs)`` bool.
+        protocol: ``strict`` or ``paper``; the latter compares float32 sigmoids.
+        query_ids: Names for messages; row numbers where absent.
+
+    Returns:
+        ``(queries, 3)`` int.
+
+    Raises:
+        ValueError: As ``query_ranks``.
+
+    Example:
+        >>> placements(np.array([[0.9, 0.7, 0.7]]), np.array([[False, True, False]]))
+        array([[1, 2, 1]])
+    """
     scores, is_match = _checked(scores, is_match, protocol, query_ids)
-    ranks = query_ranks(scores, is_match, protocol)
     if protocol == "paper":
-        recalls = {f"R@{k}": float(np.mean(ranks <= k)) for k in ks}
-        return {"Med r": float(ranks.mean()), **recalls}
-    placements = _placements(scores, is_match)
-    return {
-        "median_rank": float(np.median(ranks)),
-        "mean_rank": float(ranks.mean()),
-        "mrr": float(np.mean([_expected_reciprocal(*row) for row in placements])),
-        **{f"R@{k}": float(np.mean(_recalls(placements, k))) for k in ks},
-    }
+        scores = _float32_sigmoid(scores)
+    best = np.max(scores, axis=1, keepdims=True, where=is_match, initial=-np.inf)
+    tied = scores == best
+    counts = [np.sum(scores > best, 1), np.sum(tied, 1), np.sum(tied & is_match, 1)]
+    return np.stack(counts, axis=1)  # (queries, 3)
 
 
 def query_ranks(
@@ -73,9 +106,7 @@ def query_ranks(
 ) -> np.ndarray:
     """Return the rank of each query's best-placed true song.
 
-    In ``strict``, ``m`` true songs among ``g`` songs of one score, below ``b`` better
-    ones, have the expected rank ``b + (g + 1) / (m + 1)``: the mean place of the first
-    of ``m`` in a random order of ``g``. In ``paper`` it is ``b + 1``.
+    Ties count as their expected rank in ``strict``, as wins in ``paper``.
 
     Args:
         scores: ``(queries, songs)``, higher is better.
@@ -94,21 +125,14 @@ def query_ranks(
         >>> query_ranks(np.array([[0.1, 0.7, 0.7]]), np.array([[False, True, False]]))
         array([1.5])
     """
-    scores, is_match = _checked(scores, is_match, protocol, query_ids)
-    if protocol == "paper":
-        scores = _float32_sigmoid(scores)
-    better, tied, matches = _placements(scores, is_match).T
-    if protocol == "paper":
-        return better + 1.0
-    return better + (tied + 1) / (matches + 1)
+    placed = placements(scores, is_match, protocol, query_ids)
+    return expected_ranks(placed, protocol)
 
 
 def query_recalls(scores: np.ndarray, is_match: np.ndarray, k: int) -> np.ndarray:
     """Return each query's probability of a true song among the first ``k`` (strict).
 
-    Their mean is ``R@k``; the single values are what a bootstrap draws from. With
-    ``m`` true songs among ``g`` tied ones of which ``j`` fit into the list, it is
-    ``1 - C(g - m, j) / C(g, j)``; for one true song that is ``j / g``.
+    Their mean is ``R@k``.
 
     Args:
         scores: ``(queries, songs)``, higher is better.
@@ -125,20 +149,22 @@ def query_recalls(scores: np.ndarray, is_match: np.ndarray, k: int) -> np.ndarra
         >>> query_recalls(np.zeros((1, 4)), np.array([[True, False, False, False]]), 3)
         array([0.75])
     """
-    scores, is_match = _checked(scores, is_match)
-    return _recalls(_placements(scores, is_match), k)
+    return expected_recalls(placements(scores, is_match), k)
 
 
-def chance_ranks(num_songs: int, ks: Iterable[int] = (1, 5, 10)) -> dict[str, float]:
-    """Return what a scorer that knows nothing gets, with one true song per query.
+def chance_ranks(
+    num_songs: int, ks: Iterable[int] = (1, 5, 10), protocol: str = "strict"
+) -> dict[str, float]:
+    """Return what random scores without ties get, with one true song per query.
 
-    The keys are those of ``rank_metrics``; a constant scorer gets the same numbers
-    there. (With several true songs per query, give constant scores to
+    The keys are those of ``rank_metrics``. In ``strict`` a constant scorer gets the
+    same numbers there. (With several true songs per query, give constant scores to
     ``rank_metrics`` instead.)
 
     Args:
         num_songs: Number of candidates, at least 1.
         ks: Lengths of the lists.
+        protocol: ``strict`` or ``paper``; their names differ.
 
     Raises:
         ValueError: No songs.
@@ -150,45 +176,11 @@ def chance_ranks(num_songs: int, ks: Iterable[int] = (1, 5, 10)) -> dict[str, fl
     if num_songs < 1:
         raise ValueError(f"`num_songs` must be at least 1; received {num_songs}.")
     middle = (num_songs + 1) / 2
-    return {
-        "median_rank": middle,
-        "mean_rank": middle,
-        "mrr": _expected_reciprocal(0, num_songs, 1),
-        **{f"R@{k}": min(k / num_songs, 1.0) for k in ks},
-    }
-
-
-def _placements(scores: np.ndarray, is_match: np.ndarray) -> np.ndarray:
-    """Count, per query: songs above the best true one, its ties, the true ones there.
-
-    Returns:
-        ``(queries, 3)`` int.
-    """
-    best = np.max(scores, axis=1, keepdims=True, where=is_match, initial=-np.inf)
-    tied = scores == best
-    counts = [np.sum(scores > best, 1), np.sum(tied, 1), np.sum(tied & is_match, 1)]
-    return np.stack(counts, axis=1)  # (queries, 3)
-
-
-def _recalls(placements: np.ndarray, k: int) -> np.ndarray:
-    """Return ``1 - prod_i (g - m - i) / (g - i)`` over the ``j`` places that are left.
-
-    The product is ``C(g - m, j) / C(g, j)`` without its large numbers.
-    """
-    recalls = np.empty(len(placements))
-    for row, (better, tied, matches) in enumerate(placements):
-        place = np.arange(min(max(k - better, 0), tied))
-        factors = np.maximum(tied - matches - place, 0) / (tied - place)
-        recalls[row] = 1.0 - np.prod(factors)
-    return recalls
-
-
-def _expected_reciprocal(better: int, tied: int, matches: int) -> float:
-    """Return the mean of 1 / rank over all orders of the tied songs."""
-    place = np.arange(tied - matches + 1)
-    misses = (tied - matches - place) / (tied - place)
-    before = np.concatenate([[1.0], np.cumprod(misses)[:-1]])  # none true so far
-    return float(np.sum(before * (1 - misses) / (better + place + 1)))
+    recalls = {f"R@{k}": min(k / num_songs, 1.0) for k in ks}
+    if protocol == "paper":
+        return {"Med r": middle, **recalls}
+    mrr = expected_reciprocal(0, num_songs, 1)
+    return {"median_rank": middle, "mean_rank": middle, "mrr": mrr, **recalls}
 
 
 def _float32_sigmoid(logits: np.ndarray) -> np.ndarray:
@@ -219,7 +211,9 @@ def _checked(
         scores = scores.astype("float64")
     complaints = {
         "has a score that is not a number. Look for NaN in its inputs or in the "
-        "weights.": np.isnan(scores).any(axis=1),
+        "weights; lower `train.learning_rate` where training diverged.": np.isnan(
+            scores
+        ).any(axis=1),
         "has no true song among the candidates. Add its song or leave the query "
         "out.": ~is_match.any(axis=1),
     }

@@ -14,7 +14,11 @@ from keras_jtav.data.manifest import read_manifest
 from keras_jtav.data.post import Post
 from keras_jtav.data.splits import split_posts
 from keras_jtav.data.tables import write_table
-from keras_jtav.data.task_rules import post_problem, split_problem
+from keras_jtav.data.task_rules import (
+    modality_problem,
+    post_problem,
+    split_problem,
+)
 
 NUM_POSTS = 42
 SUFFIXES = ("wav", "ogg", "mp3")
@@ -321,5 +325,33 @@ def test_rules_of_the_tasks():
     good = [replace(song(audio=sound), label=n, song=f"s{n}") for n in range(2)]
     for task in ("sentiment", "retrieval"):
         assert split_problem({"train": good, "test": good}, task) == ""
-    message = split_problem({"train": good, "test": good[:1]}, "sentiment")
-    assert "test split holds 1 negative and 0 positive posts" in message
+    parts = {"train": [*good, *good], "test": good[:1]}
+    message = split_problem(parts, "sentiment", ("sad", "glad"))
+    assert "test split holds 1 sad and 0 glad posts: add posts of the absent" in message
+
+
+def test_a_class_that_cannot_be_in_every_split_is_named():
+    posts = [Post(f"p{n}", {"caption": "la"}, label=int(n > 8)) for n in range(10)]
+    parts = split_posts(posts, "random")
+    message = split_problem(parts, "sentiment", ("sad", "glad"))
+    assert message == (
+        "the class 'glad' has 1 post, and each of train, validation, test needs one: "
+        "add posts of this class"
+    )
+
+
+def test_songs_that_a_system_cannot_perceive_are_named():
+    def post(name, **kwargs):
+        return Post(name, {"lyrics": "la"}, song=f"song {name}", **kwargs)
+
+    picture, sound = Path("a.png"), Path("a.wav")
+    posts = [post("a", image=picture, audio=sound), post("b", image=picture)]
+    assert modality_problem(posts, ("text", "image"), 0) == ""
+    assert modality_problem(posts, ("audio", "image"), 0.5) == ""
+    message = modality_problem(posts, ("audio", "image"), 0.4)
+    assert message.startswith("the song 'song b' of post 'b' has no audio, and")
+    assert "modalities=audio,image" in message
+    assert "1 of 2 posts" in message
+    assert "the query of post 'c' has no image and no caption" in modality_problem(
+        [post("c", audio=sound)], ("text", "audio", "image"), 0
+    )

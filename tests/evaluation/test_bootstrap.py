@@ -33,6 +33,51 @@ def test_rows_are_drawn_together():
     )
 
 
+def test_clusters_are_drawn_whole():
+    """The same draws, put together one cluster after the other."""
+    generator = np.random.default_rng(3)
+    clusters = generator.integers(7, size=40).astype(str)
+    values = generator.normal(size=40)
+    names = np.unique(clusters)
+    draws = np.random.default_rng(5).integers(len(names), size=(200, len(names)))
+    medians = []
+    for drawn in draws:
+        sample = []
+        for name in names[drawn]:
+            sample += [v for v, c in zip(values, clusters, strict=True) if c == name]
+        medians.append(np.median(sample))
+    expected = np.quantile(medians, [0.05, 0.95])
+    low, high = bootstrap_interval(
+        values, np.median, num_samples=200, level=0.9, seed=5, clusters=clusters
+    )
+    assert (low, high) == pytest.approx(tuple(expected))
+
+
+def test_repeated_rows_do_not_narrow_the_interval():
+    songs = np.random.default_rng(0).normal(size=50)
+    single = bootstrap_interval(songs, num_samples=4000)
+    repeated = np.repeat(songs, 5)
+    clusters = np.repeat(np.arange(50), 5)
+    assert bootstrap_interval(
+        repeated, num_samples=4000, clusters=clusters
+    ) == pytest.approx(single)
+    low, high = bootstrap_interval(repeated, num_samples=4000)
+    assert high - low < 0.55 * (single[1] - single[0])  # 1 / sqrt(5) = 0.45
+
+
+def test_several_statistics_share_the_draws():
+    values = np.random.default_rng(0).normal(size=20)
+    low, high = bootstrap_interval(values, lambda x: [np.mean(x), np.median(x)])
+    for column, statistic in enumerate((np.mean, np.median)):
+        expected = bootstrap_interval(values, statistic)
+        assert (low[column], high[column]) == pytest.approx(expected)
+
+
+def test_clusters_must_name_every_row():
+    with pytest.raises(ValueError, match=r"each of 3 rows; received shape \(2,\)"):
+        bootstrap_interval([1, 2, 3], clusters=["a", "b"])
+
+
 @pytest.mark.parametrize(
     ("values", "level", "message"),
     [

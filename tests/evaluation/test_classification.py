@@ -1,8 +1,11 @@
+from itertools import combinations
+
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
 from keras_jtav.evaluation.classification import (
+    chance_baseline,
     choose_threshold,
     classification_metrics,
     majority_baseline,
@@ -36,6 +39,57 @@ def test_paper_protocol_takes_auc_on_hard_labels():
     assert {**paper, "auc": 0} == {**strict, "auc": 0}
 
 
+def naive_metrics(labels, probabilities, threshold, protocol):
+    """Count one post, one pair and one class after the other."""
+    pairs = list(zip(labels, probabilities, strict=True))
+    calls = [(truth, int(p >= threshold)) for truth, p in pairs]
+    ranked = calls if protocol == "paper" else pairs
+    positive = [score for truth, score in ranked if truth == 1]
+    negative = [score for truth, score in ranked if truth == 0]
+    wins = [(p > n) + 0.5 * (p == n) for p in positive for n in negative]
+    f1, precision, recalls = 0.0, 0.0, []
+    for name in (0, 1):
+        hits = sum(call == (name, name) for call in calls)
+        called = sum(guess == name for _, guess in calls)
+        true = sum(truth == name for truth, _ in calls)
+        f1 += true / len(calls) * 2 * hits / (called + true)
+        precision += true / len(calls) * (hits / called if called else 0)
+        recalls.append(hits / true)
+    return {
+        "auc": sum(wins) / len(wins),
+        "weighted_f1": f1,
+        "weighted_precision": precision,
+        "accuracy": sum(truth == guess for truth, guess in calls) / len(calls),
+        "balanced_accuracy": sum(recalls) / 2,
+        "threshold": threshold,
+        "confusion_matrix": [[calls.count((t, g)) for g in (0, 1)] for t in (0, 1)],
+    }
+
+
+@pytest.mark.parametrize("protocol", ["strict", "paper"])
+def test_every_metric_equals_a_naive_loop(protocol):
+    generator = np.random.default_rng(0)
+    for threshold in (0.0, 0.3, 0.5, 0.95, 1.0):
+        labels = np.append(generator.integers(2, size=30), [0, 1])
+        probabilities = np.round(generator.random(32), 1)  # with ties
+        metrics = classification_metrics(labels, probabilities, threshold, protocol)
+        expected = naive_metrics(labels, probabilities, threshold, protocol)
+        assert metrics.pop("confusion_matrix") == expected.pop("confusion_matrix")
+        assert metrics == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("protocol", ["strict", "paper"])
+@pytest.mark.parametrize("constant", [0.2, 0.8])
+def test_a_constant_scorer_is_a_guess_of_one_class_in_every_metric(protocol, constant):
+    labels = [1] * 7 + [0] * 3
+    metrics = classification_metrics(labels, [constant] * 10, 0.5, protocol)
+    share = 0.7 if constant > 0.5 else 0.3
+    assert metrics["auc"] == metrics["balanced_accuracy"] == 0.5
+    assert metrics["accuracy"] == pytest.approx(share)
+    assert metrics["weighted_precision"] == pytest.approx(share**2)
+    assert metrics["weighted_f1"] == pytest.approx(share * 2 * share / (1 + share))
+
+
 def test_a_probability_at_the_threshold_is_positive():
     metrics = classification_metrics([0, 1], [0.2, 0.5], threshold=0.5)
     assert metrics["confusion_matrix"] == [[1, 0], [0, 1]]
@@ -59,6 +113,35 @@ def test_majority_is_read_from_training_labels():
     assert majority_baseline([0, 0, 1], [1, 1, 0])["accuracy"] == pytest.approx(1 / 3)
     with pytest.raises(ValueError, match="`train_labels` must have at least one"):
         majority_baseline([], [0, 1])
+
+
+@pytest.mark.parametrize("train", [[1], [0], [0, 0, 1], [1, 1, 1, 0]])
+def test_chance_is_the_mean_over_all_random_calls(train):
+    labels = np.array([1, 1, 1, 0, 0, 1])
+    called = round(np.mean(train) * 6)
+    calls = [np.isin(np.arange(6), chosen) for chosen in combinations(range(6), called)]
+    measured = [
+        classification_metrics(labels, call, protocol="paper") for call in calls
+    ]
+    for name, value in chance_baseline(train, labels).items():
+        assert value == pytest.approx(np.mean([m[name] for m in measured])), name
+
+
+def test_the_mean_of_random_scores_is_chance():
+    """AUC over all orders of six probabilities; those of one class are alike."""
+    orders = combinations(range(6), 2)
+    aucs = [
+        classification_metrics(np.isin(np.arange(6), chosen), np.arange(6) / 6)["auc"]
+        for chosen in orders
+    ]
+    assert np.mean(aucs) == pytest.approx(chance_baseline([0, 1], [0, 1])["auc"])
+
+
+def test_chance_needs_labels():
+    with pytest.raises(ValueError, match="`train_labels` must have at least one"):
+        chance_baseline([], [0, 1])
+    with pytest.raises(ValueError, match=r"class 0 and of class 1; received \[1\]"):
+        chance_baseline([0, 1], [1, 1])
 
 
 def test_threshold_of_separable_posts_lies_in_the_gap():
@@ -93,7 +176,7 @@ def test_threshold_may_give_all_posts_one_class(labels):
         ([0, 2], [0.1, 0.2], r"received \[0, 2\]"),
         ([0, 1], [0.1], r"received \(2,\) and \(1,\)"),
         ([0, 1], [0.1, 3.0], "from 0 to 1; received 3.0.*sigmoid"),
-        ([0, 1], [np.nan, 0.5], "from 0 to 1; received nan"),
+        ([0, 1], [0.5, np.nan], r"in row 1 \(the first of 1\) is not a number"),
     ],
 )
 def test_wrong_arguments_are_errors(labels, probabilities, message):

@@ -1,3 +1,4 @@
+import json
 import math
 
 import numpy as np
@@ -7,11 +8,16 @@ from scipy import stats
 from keras_jtav.evaluation.comparison import (
     compare,
     deciding_metric,
+    distinct_columns,
     metrics_of,
     paired_p_value,
 )
+from keras_jtav.evaluation.comparison_text import markdown_table
 from keras_jtav.evaluation.figures import save_figure
 from keras_jtav.evaluation.figures_comparison import comparison_figure
+from keras_jtav.evaluation.placements import query_values, summarize
+from keras_jtav.evaluation.ranks import chance_ranks, placements, rank_metrics
+from keras_jtav.evaluation.stored_placements import pooled_intervals, restore, store
 
 
 def results(values):
@@ -62,12 +68,14 @@ def test_nothing_to_compare():
 
 
 def test_bars_begin_at_chance(tmp_path):
-    lines = compare(results({"A": [0.5, 0.6], "B": [0.7, 0.9]}))["strict"]
-    figure = comparison_figure(lines, "auc", 0.5)
-    (axes,) = figure.axes
-    bars = axes.patches
+    measured = results({"chance": [0.5, 0.5], "B": [0.7, 0.9]})
+    measured[-1]["metrics"]["paper"]["auc"] = 0.8
+    figure = comparison_figure(compare(measured))
+    titles = [axes.get_title("left") for axes in figure.axes]
+    assert titles == ["AUC, strict", "AUC, paper", "f1"]
+    bars = figure.axes[0].patches
     assert [bar.get_x() for bar in bars] == [0.5, 0.5]
-    assert [bar.get_x() + bar.get_width() for bar in bars] == pytest.approx([0.55, 0.8])
+    assert [bar.get_x() + bar.get_width() for bar in bars] == pytest.approx([0.5, 0.8])
     assert save_figure(figure, tmp_path / "bars.png").stat().st_size > 1000
 
 
@@ -84,3 +92,98 @@ def test_a_row_may_lack_a_protocol():
     table = compare(lines)
     assert [line["row"] for line in table["strict"]] == ["A", "B"]
     assert [line["row"] for line in table["paper"]] == ["B"]
+
+
+def test_markdown_has_both_protocols_side_by_side():
+    measured = results({"A": [0.5, 0.6], "B": [0.7, 0.8]})
+    for result in measured[2:]:
+        result["metrics"]["paper"]["auc"] -= 0.1
+        result |= {"parameters": 12345, "milliseconds": 1.5}
+    del measured[0]["metrics"]["paper"], measured[1]["metrics"]["paper"]
+    measured += results({"C": [0.5, 0.6]})
+    table = compare(measured)
+    header, _, a, b, *_ = markdown_table(table).split("\n")
+    assert header == (
+        "| system | runs | AUC (strict) | AUC (paper) | f1 (strict) | f1 (paper) | p "
+        "| parameters | milliseconds |"
+    )
+    assert a == "| A | 2 | 0.550 +- 0.071 |  | 0.550 +- 0.071 |  |  |  |  |"
+    assert b == (
+        "| B | 2 | 0.750 +- 0.071 | 0.650 +- 0.071 | 0.750 +- 0.071 | 0.750 +- 0.071 "
+        "| 0.000 | 12,345 | 1.50 |"
+    )
+
+
+def test_a_metric_without_protocols_has_one_column():
+    table = compare(results({"A": [0.5]}))
+    assert distinct_columns(table) == [("", "auc"), ("", "f1")]
+
+
+@pytest.fixture(scope="module")
+def rankings():
+    """Two runs of a system and of chance: 3 queries a song, scores with ties."""
+    generator = np.random.default_rng(0)
+    songs = [f"song {n}" for n in range(12)]
+    asked = np.repeat(np.arange(12), 3)
+    is_match = asked[:, None] == np.arange(12)
+    protocols, ks = ("strict", "paper"), (1, 10)
+    lines = []
+    for run in range(2):
+        chance = {p: chance_ranks(12, ks, p) for p in protocols}
+        lines.append({"row": "chance", "run": run, "metrics": chance})
+        scores = generator.integers(9, size=(36, 12)) + 40.0 * is_match
+        scores[::4] -= 40.0 * is_match[::4]
+        placed = {p: placements(scores, is_match, p) for p in protocols}
+        lines.append(
+            {
+                "row": "I+L",
+                "run": run,
+                "metrics": {
+                    p: rank_metrics(scores, is_match, ks, p) for p in protocols
+                },
+                "placements": store(placed, [songs[n] for n in asked], ks),
+            }
+        )
+    return json.loads(json.dumps(lines))
+
+
+@pytest.mark.parametrize("protocol", ["strict", "paper"])
+def test_metrics_and_intervals_come_from_stored_placements(rankings, protocol):
+    runs = [line for line in rankings if line["row"] == "I+L"]
+    for run in runs:
+        values = query_values(
+            restore(run["placements"], protocol), run["placements"]["ks"], protocol
+        )
+        assert summarize(values) == pytest.approx(run["metrics"][protocol])
+    chance, line = compare(rankings)[protocol]
+    intervals = pooled_intervals([run["placements"] for run in runs], protocol)
+    for metric, (low, high) in intervals.items():
+        assert low <= line[metric] <= high
+        assert low < high or metric == "median_rank"
+        assert (line[f"{metric}_low"], line[f"{metric}_high"]) == (low, high)
+        assert math.isnan(chance[f"{metric}_low"])
+
+
+def test_a_song_of_two_runs_is_drawn_once(rankings):
+    stored = rankings[1]["placements"]
+    single = pooled_intervals([stored], "strict")
+    for metric, interval in pooled_intervals([stored, stored], "strict").items():
+        assert interval == pytest.approx(single[metric])
+
+
+def test_ranks_are_drawn_for_both_protocols(rankings, tmp_path):
+    lines = [*rankings, {**rankings[1], "row": "CCA I+L"}]
+    figure = comparison_figure(compare(lines))
+    titles = [axes.get_title("left") for axes in figure.axes]
+    assert titles == [
+        *("strict: Med r", "R@1", "R@10"),
+        *("paper: Med r (a mean)", "R@1", "R@10"),
+    ]
+    recall = figure.axes[1]
+    baseline, system = (container[0] for container in recall.containers[::2])
+    table = compare(lines)["strict"]
+    assert system.get_height() == pytest.approx(table[1]["R@1"])
+    assert baseline.get_x() < system.get_x()
+    (chance,) = (line for line in recall.lines if line.get_label() == "chance")
+    assert chance.get_ydata() == pytest.approx([1 / 12] * 2)
+    assert save_figure(figure, tmp_path / "ranks.png").stat().st_size > 1000

@@ -90,6 +90,45 @@ def test_a_constant_scorer_is_chance_in_strict_and_perfect_in_paper(constant):
     assert paper == {"Med r": 1, "R@1": 1, "R@5": 1, "R@100": 1}
 
 
+@pytest.mark.parametrize("protocol", ["strict", "paper"])
+def test_the_mean_over_all_random_orders_is_chance_in_every_metric(protocol):
+    is_match = np.eye(5, dtype=bool)[:1]
+    orders = itertools.permutations([1.0, 2.0, 3.0, 4.0, 5.0])
+    runs = [rank_metrics([order], is_match, KS, protocol) for order in orders]
+    chance = chance_ranks(5, KS, protocol)
+    assert set(runs[0]) == set(chance)
+    for name, value in chance.items():
+        assert np.mean([run[name] for run in runs]) == pytest.approx(value), name
+
+
+def test_metrics_of_many_queries_equal_naive_loops():
+    generator = np.random.default_rng(2)
+    scores = generator.normal(size=(40, 12)).astype("float32") * 9
+    is_match = generator.random((40, 12)) < 0.2
+    is_match[np.arange(40), generator.integers(12, size=40)] = True
+    strict, paper = [], []
+    for row, truth in zip(scores, is_match, strict=True):
+        songs = sorted(range(12), key=lambda song: -row[song])
+        strict.append(min(songs.index(song) for song in np.flatnonzero(truth)) + 1)
+        # the released code: the first place of an equal float32 sigmoid
+        sigmoids = np.float32(0.5) + np.float32(0.5) * np.tanh(np.float32(0.5) * row)
+        falling = sorted(sigmoids.tolist(), reverse=True)
+        paper.append(min(falling.index(sigmoids[s]) for s in np.flatnonzero(truth)) + 1)
+    assert paper != strict, "no sigmoid is saturated"
+    in_order = sorted(strict)
+    expected = {
+        "median_rank": (in_order[19] + in_order[20]) / 2,
+        "mean_rank": sum(strict) / 40,
+        "mrr": sum(1 / rank for rank in strict) / 40,
+        **{f"R@{k}": sum(rank <= k for rank in strict) / 40 for k in KS},
+    }
+    assert rank_metrics(scores, is_match, KS) == pytest.approx(expected)
+    recalls = {f"R@{k}": sum(rank <= k for rank in paper) / 40 for k in KS}
+    assert rank_metrics(scores, is_match, KS, "paper") == pytest.approx(
+        {"Med r": sum(paper) / 40, **recalls}
+    )
+
+
 def test_saturated_scores_are_ties_in_paper_and_not_in_strict():
     scores = np.array([[40.0, 30.0, 20.0], [9.0, 1.0, 2.0]])
     is_match = np.array([[False, False, True], [False, True, False]])

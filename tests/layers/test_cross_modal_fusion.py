@@ -2,26 +2,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from materialised import materialised, outer_product
 
 from keras_jtav.layers import AttentivePooling, CrossModalFusion
-
-
-def materialised(layer, m, n):
-    """Eq. 3 as it is printed: the (batch, m_dim, n_dim) matrix and its two poolings."""
-    matrix = m[:, :, None] * n[:, None, :]
-
-    def pool(pooling, matrix):
-        latent = tf.tanh(
-            tf.einsum("bij,ik->bjk", matrix, pooling.kernel) + pooling.bias
-        )
-        alpha = tf.nn.softmax(tf.einsum("bjk,kh->bjh", latent, pooling.context), axis=1)
-        pooled = tf.einsum("bij,bjh->bhi", matrix, alpha)
-        pooled = tf.reshape(pooled, (len(m), -1))
-        return pooling.activation(pooled @ pooling.output_kernel + pooling.output_bias)
-
-    rows = pool(layer.row_pooling, matrix)
-    columns = pool(layer.column_pooling, tf.transpose(matrix, (0, 2, 1)))
-    return tf.concat([rows, columns], axis=-1)
 
 
 def random_layer(rng, m_dim, n_dim, **kwargs):
@@ -67,16 +50,38 @@ def test_hand_worked_pooling():
     np.testing.assert_allclose(m_hat, [[4.75]], rtol=1e-6)
 
 
+def test_the_matrix_has_rank_one(rng):
+    m, n = rng.normal(size=(4, 6)), rng.normal(size=(4, 9))
+    assert np.linalg.matrix_rank(outer_product(m, n)).tolist() == [1] * 4
+
+
+@pytest.mark.parametrize("heads", [1, 8])
 @pytest.mark.parametrize("positional_bias", [False, True])
 def test_with_a_shared_bias_the_order_of_the_other_vector_is_not_seen(
-    rng, positional_bias
+    rng, positional_bias, heads
 ):
-    pooling = random_layer(
-        rng, 6, 9, units=5, positional_bias=positional_bias
-    ).row_pooling
+    layer = random_layer(
+        rng, 6, 9, units=5, heads=heads, positional_bias=positional_bias
+    )
     m, n = rng.normal(size=(4, 6)), rng.normal(size=(4, 9))
-    difference = pooling(m, n) - pooling(m, n[:, rng.permutation(9)])
-    assert (np.abs(difference).max() < 1e-6) is not positional_bias
+    for pooling, vector, other in (
+        (layer.row_pooling, m, n),
+        (layer.column_pooling, n, m),
+    ):
+        shuffled = other[:, rng.permutation(other.shape[1])]
+        difference = np.abs(pooling(vector, other) - pooling(vector, shuffled))
+        assert (difference.max() < 1e-6) is not positional_bias
+
+
+@pytest.mark.parametrize("heads", [1, 8])
+def test_of_the_other_vector_each_head_passes_one_number(rng, heads):
+    """However many ``n`` are tried, ``m`` comes back in a space of ``heads`` + 1."""
+    pooling = random_layer(
+        rng, 16, 9, units=5, heads=heads, activation="linear"
+    ).row_pooling
+    m = np.tile(rng.normal(size=(1, 16)), (40, 1))
+    reconstructed = np.asarray(pooling(m, 2 * rng.normal(size=(40, 9))))
+    assert np.linalg.matrix_rank(reconstructed, tol=1e-4) == heads + 1
 
 
 def test_exchanging_the_modalities_exchanges_the_vectors(rng):

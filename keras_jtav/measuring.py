@@ -1,0 +1,137 @@
+"""One row of a table in one run: trained, judged, and told as lines of JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import keras
+
+from keras_jtav.config import Config
+from keras_jtav.evaluation.classification import (
+    chance_baseline,
+    choose_threshold,
+    classification_metrics,
+    majority_baseline,
+)
+from keras_jtav.evaluation.cost import fusion_cost
+from keras_jtav.evaluation.probe import probe
+from keras_jtav.evaluation.ranks import PROTOCOLS, chance_ranks, placements
+from keras_jtav.evaluation.stored_placements import store
+from keras_jtav.judging import RetrievalJudge, SentimentJudge
+from keras_jtav.model import build_model
+from keras_jtav.preparation import Prepared, prepare
+from keras_jtav.reporting import RetrievalReport
+from keras_jtav.training import seed_everything
+from keras_jtav.transfer import train_phases
+
+SENTIMENT_METRICS = ("auc", "weighted_f1", "weighted_precision", "accuracy")
+PACKAGES = ("keras-jtav", "keras", "tensorflow", "numpy", "scikit-learn")
+
+
+def measure(row: str, run: int, config: Config, work: Path) -> list[dict]:
+    """Train one system; return its line and those of the guesses and the baselines.
+
+    Args:
+        row: What the system is called.
+        run: Number of the run.
+        config: Of the system in this run.
+        work: Folder for checkpoints.
+
+    Returns:
+        Dicts that JSON takes, as ``compare`` reads them; the system's own is the last.
+    """
+    start = time.monotonic()
+    keras.backend.clear_session()
+    seed_everything(config.train.seed)
+    prepared = prepare(config, _silent)
+    models = build_model(config, prepared.spec, prepared.vocabulary.matrix)
+    history = train_phases(
+        config, models, prepared, work, _silent, lambda phase, epochs: []
+    )
+    if config.task == "sentiment":
+        measured = _probe_vectors(row, models, prepared)
+    else:
+        measured = _rank_songs(row, models, prepared, history)
+    measured[row]["modalities"] = "+".join(config.modalities)
+    measured[row] |= {
+        "parameters": models["train"].count_params(),
+        **fusion_cost(models),
+    }
+    about = {
+        "run": run,
+        "seed": config.train.seed,
+        "split": _split_hash(prepared),
+        "seconds": round(time.monotonic() - start, 1),
+        "versions": {package: version(package) for package in PACKAGES},
+        "config": json.loads(config.to_json()),
+    }
+    return [{"row": name, **result, **about} for name, result in measured.items()]
+
+
+def _probe_vectors(row: str, models: Mapping, prepared: Prepared) -> dict[str, dict]:
+    """Judge a system's vectors by a logistic regression, as Table 1 does."""
+    judge = SentimentJudge(models, prepared)
+    labels = {split: judge.labels(split) for split in prepared.posts}
+    validation, test = probe(
+        judge.vectors("train"),
+        labels["train"],
+        judge.vectors("validation"),
+        judge.vectors("test"),
+    )
+    threshold = choose_threshold(labels["validation"], validation)
+    own = {
+        protocol: classification_metrics(labels["test"], test, threshold, protocol)
+        for protocol in PROTOCOLS
+    }
+    guesses = {
+        "chance": chance_baseline(labels["train"], labels["test"]),
+        "majority class": majority_baseline(labels["train"], labels["test"]),
+    }
+    by_row = {n: dict.fromkeys(PROTOCOLS, metrics) for n, metrics in guesses.items()}
+    by_row[row] = own
+    return {
+        name: {
+            "metrics": {
+                protocol: {m: metrics[m] for m in SENTIMENT_METRICS}
+                for protocol, metrics in protocols.items()
+            }
+        }
+        for name, protocols in by_row.items()
+    }
+
+
+def _rank_songs(
+    row: str, models: Mapping, prepared: Prepared, history: Sequence[Mapping]
+) -> dict[str, dict]:
+    """Rank songs by a system's own scores, and by CCA on what the system sees."""
+    judge = RetrievalJudge(models, prepared)
+    report = RetrievalReport(judge, prepared, history, row)
+    songs = [query.song for query in prepared.posts["test"]]
+    num_songs, ks = report.matches.shape[1], report.recall_at
+    chance = {protocol: chance_ranks(num_songs, ks, protocol) for protocol in PROTOCOLS}
+    measured: dict[str, dict] = {"chance": {"metrics": chance}}
+    for shown, name in ((f"CCA {row}", "CCA"), (row, row)):
+        placed = {
+            protocol: placements(report.scores[name], report.matches, protocol)
+            for protocol in PROTOCOLS
+        }
+        measured[shown] = {
+            "metrics": {p: report.metrics[p][name] for p in PROTOCOLS},
+            "placements": store(placed, songs, ks),
+        }
+    return measured
+
+
+def _split_hash(prepared: Prepared) -> str:
+    """Return a name of the split: equal names, equal posts."""
+    ids = {name: [post.id for post in posts] for name, posts in prepared.posts.items()}
+    return hashlib.sha256(json.dumps(ids).encode()).hexdigest()[:12]
+
+
+def _silent(items, total: int, title: str):
+    return items
