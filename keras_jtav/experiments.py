@@ -50,10 +50,8 @@ SMALL_TASK_SETTINGS: dict[str, tuple[str, ...]] = {
         "tower_units=128",
         "train.steps=300",
         "train.batch_size=64",
-        "train.learning_rate=0.0003",
-        "train.weight_decay=3",
         "train.modality_dropout=0.5",
-        "train.canonical_ridge=1",
+        "train.canonical_ridge=3",
     ),
 }
 
@@ -99,9 +97,7 @@ _SUBSETS = {
     "audio+image": "modalities=audio,image",
     "all": "modalities=text,audio,image",
 }
-# What has no towers starts at random, and wants larger steps than the small preset's.
-_FROM_NOTHING = ("train.learning_rate=0.001",)
-_IMAGE2SONG = ("matching=image2song", "features.tags=200", *_FROM_NOTHING)
+_IMAGE2SONG = ("matching=image2song", "features.tags=200")
 # Choosing an encoder by name drops the preset's arguments; these fit lyricsHAN too.
 _HAN_ARGUMENTS = ("units", "attention_units", "trainable_vectors", "dropout")
 # As wide as what CMF-AP returns.
@@ -220,7 +216,7 @@ def retrieval_fusions(preset: str) -> Experiment:
     """
     rows = {}
     for name, settings in fusions(preset).rows.items():
-        rows[name] = (*settings, "tower_units=0", *_FROM_NOTHING)
+        rows[name] = (*settings, "tower_units=0")
         rows[f"{name} + bilinear"] = (*settings, "tower_units=128")
     return Experiment("retrieval", rows)
 

@@ -193,7 +193,7 @@ def test_defaults_of_train(asked):
         ("--seed 7 --set train.seed=8", "train.seed", 8),
         ("--set train.epochs=1 --set train.epochs=2", "train.epochs", 2),
         ("--preset paper", "image", Component("densenet121")),
-        ("--task retrieval", "tower_units", 64),
+        ("--task retrieval", "tower_units", 128),
         ("--task retrieval --preset paper", "tower_units", 0),
     ],
 )

@@ -105,7 +105,7 @@ def test_posts_that_a_row_cannot_use_stop_a_table_before_it_trains(
     config = preset_config("retrieval", "small").override(
         [*tiny_settings, "dataset.missing=0.4", "data.max_rejected=0.15"]
     )
-    rows = EXPERIMENTS["figure5"]("small").rows
+    rows = find_experiment("figure5", "retrieval", "small").rows
     experiment = Experiment("retrieval", {n: rows[n] for n in ("JTAV", "I+S")})
     with pytest.raises(ValueError, match=r"Row 'I\+S', run 1: .*'song.*has no audio"):
         run_table("figure5", experiment, config, 1, False, tmp_path)
@@ -208,5 +208,5 @@ def test_rows_of_fusions_are_what_they_are_called():
     assert not fusion_of("early", "sentiment").fusion.kwargs
     assert fusion_of("gated", "retrieval").tower_units == 0
     with_towers = fusion_of("gated + bilinear", "retrieval")
-    assert with_towers.tower_units == 64
+    assert with_towers.tower_units == 128
     assert with_towers.fusion == fusion_of("gated", "sentiment").fusion
