@@ -84,10 +84,13 @@ class Experiment:
     Args:
         task: The task it is about.
         rows: What each row differs in from the base config, by the row's name.
+        same_view: Whether all rows see the same parts of a post, so that one baseline
+            stands for all.
     """
 
     task: str
     rows: Mapping[str, tuple[str, ...]]
+    same_view: bool = False
 
 
 _TEXT, _AUDIO, _IMAGE = "modalities=text", "modalities=audio", "modalities=image"
@@ -218,7 +221,7 @@ def retrieval_fusions(preset: str) -> Experiment:
     for name, settings in fusions(preset).rows.items():
         rows[name] = (*settings, "tower_units=0")
         rows[f"{name} + bilinear"] = (*settings, "tower_units=128")
-    return Experiment("retrieval", rows)
+    return Experiment("retrieval", rows, same_view=True)
 
 
 def xor(preset: str) -> Experiment:

@@ -33,7 +33,9 @@ SENTIMENT_METRICS = ("auc", "weighted_f1", "weighted_precision", "accuracy")
 PACKAGES = ("keras-jtav", "keras", "tensorflow", "numpy", "scikit-learn")
 
 
-def measure(row: str, run: int, config: Config, work: Path) -> list[dict]:
+def measure(
+    row: str, run: int, config: Config, work: Path, baseline: str
+) -> list[dict]:
     """Train one system; return its line and those of the guesses and the baselines.
 
     Args:
@@ -41,6 +43,7 @@ def measure(row: str, run: int, config: Config, work: Path) -> list[dict]:
         run: Number of the run.
         config: Of the system in this run.
         work: Folder for checkpoints.
+        baseline: What CCA on what a retrieval system sees is called.
 
     Returns:
         Dicts that JSON takes, as ``compare`` reads them; the system's own is the last.
@@ -56,7 +59,7 @@ def measure(row: str, run: int, config: Config, work: Path) -> list[dict]:
     if config.task == "sentiment":
         measured = _probe_vectors(row, models, prepared)
     else:
-        measured = _rank_songs(row, models, prepared, history)
+        measured = _rank_songs(row, models, prepared, history, baseline)
     measured[row]["modalities"] = "+".join(config.modalities)
     measured[row] |= {
         "parameters": models["train"].count_params(),
@@ -106,7 +109,11 @@ def _probe_vectors(row: str, models: Mapping, prepared: Prepared) -> dict[str, d
 
 
 def _rank_songs(
-    row: str, models: Mapping, prepared: Prepared, history: Sequence[Mapping]
+    row: str,
+    models: Mapping,
+    prepared: Prepared,
+    history: Sequence[Mapping],
+    baseline: str,
 ) -> dict[str, dict]:
     """Rank songs by a system's own scores, and by CCA on what the system sees."""
     judge = RetrievalJudge(models, prepared)
@@ -115,7 +122,7 @@ def _rank_songs(
     num_songs, ks = report.matches.shape[1], report.recall_at
     chance = {protocol: chance_ranks(num_songs, ks, protocol) for protocol in PROTOCOLS}
     measured: dict[str, dict] = {"chance": {"metrics": chance}}
-    for shown, name in ((f"CCA {row}", "CCA"), (row, row)):
+    for shown, name in ((baseline, "CCA"), (row, row)):
         placed = {
             protocol: placements(report.scores[name], report.matches, protocol)
             for protocol in PROTOCOLS

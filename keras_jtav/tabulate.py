@@ -75,7 +75,8 @@ def run_table(
     took = [(row, seconds) for row, seconds in took if row in experiment.rows]
     for row, run in console.table_progress(missing, name, runs, took):
         work = folder / "work" / f"{_slug(row)}-{run}"
-        for result in measure(row, run, jobs[row, run], work):
+        baseline = "CCA" if experiment.same_view else f"CCA {row}"
+        for result in measure(row, run, jobs[row, run], work, baseline):
             if (result["row"], result["run"]) not in done:
                 _append(folder / "results.jsonl", result)
                 done.add((result["row"], result["run"]))

@@ -19,9 +19,15 @@ def fusion_cost(models: Mapping[str, keras.Model]) -> dict[str, float]:
         models: What ``build_model`` returned.
 
     Returns:
-        ``fusion_parameters``, and ``milliseconds`` per post (retrieval: per pair).
+        ``fusion_parameters``, and ``milliseconds`` per post (retrieval: per pair);
+        nothing for a system without a fusion.
     """
-    fusion = models.get("score", models["train"]).get_layer("fusion")
+    layers = {
+        layer.name: layer for layer in models.get("score", models["train"]).layers
+    }
+    if "fusion" not in layers:
+        return {}
+    fusion = layers["fusion"]
     return {
         "fusion_parameters": fusion.count_params(),
         "milliseconds": milliseconds_per_post(fusion),

@@ -39,3 +39,9 @@ def test_the_fusion_is_found_inside_a_model(host):
     measured = cost.fusion_cost(models)
     assert measured["fusion_parameters"] == 7 * 5 + 5
     assert measured["milliseconds"] > 0
+
+
+def test_a_system_without_a_fusion_has_no_cost_of_one():
+    inputs = keras.Input((4,))
+    models = {"train": keras.Model(inputs, keras.layers.Dense(1)(inputs))}
+    assert cost.fusion_cost(models) == {}
