@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from keras_jtav.config import Config
+from keras_jtav.corpus import all_texts, build_documents, build_vocabulary
 from keras_jtav.data import load_posts
 from keras_jtav.data.home import home_folder
 from keras_jtav.data.media import MediaStore
@@ -21,15 +20,10 @@ from keras_jtav.data.task_rules import (
     post_problem,
     split_problem,
 )
-from keras_jtav.features.documents import document_vectors
-from keras_jtav.features.embeddings import load_vectors, train_vectors
-from keras_jtav.features.latent_semantics import with_latent_semantics
 from keras_jtav.features.preprocessor import Preprocessor
 from keras_jtav.features.spec import FeatureSpec
 from keras_jtav.features.tags import choose_tags
-from keras_jtav.features.text import protagonist_texts, tokenize_texts
-from keras_jtav.features.vocabulary import FIRST_WORD_ROW, Vocabulary
-from keras_jtav.options import DataOptions
+from keras_jtav.features.vocabulary import Vocabulary
 
 Progress = Callable[[Iterable, int, str], Iterable]
 
@@ -106,8 +100,9 @@ def prepare(config: Config, progress: Progress) -> Prepared:
     if ready is not None:
         spec = replace(spec, **ready.sizes)
     if config.features.tags:
-        texts = [t for post in splits["train"] for t in post.texts.values()]
-        tag_rows = choose_tags(texts, vocabulary, config.features.tags)
+        tag_rows = choose_tags(
+            all_texts(splits["train"]), vocabulary, config.features.tags
+        )
         spec = replace(spec, tag_rows=tag_rows)
     documents = build_documents(config, splits)
     features = {
@@ -158,67 +153,6 @@ def load_table(config: Config) -> PostTable:
         "split_seed": config.split_seed,
     }
     return load_posts(config.dataset, context)
-
-
-def build_vocabulary(
-    config: Config, train_posts: Sequence[Post], ready: ReadyFeatures | None = None
-) -> Vocabulary:
-    """Load the vectors of a file, or train them on the texts of the training split.
-
-    A data set that brings its word vectors keeps them.
-
-    Choice: the table is scaled so that the coordinates of words have a root mean square
-    of 1. fastText's are about a tenth of that, and the gate of Sec. 3.1.1, a product of
-    two vectors, would shrink the words of a post with a caption once more.
-
-    Choice: the texts of a post are one text to learn from, so that the words of its
-    caption and of its lyrics, which may be of two languages, come to lie together.
-    """
-    texts = [" ".join(post.texts.values()) for post in train_posts]
-    options = config.features
-    if ready is not None:
-        padding = np.zeros((FIRST_WORD_ROW, ready.word_vectors.shape[1]), "float32")
-        vocabulary = Vocabulary(ready.words, np.vstack([padding, ready.word_vectors]))
-    elif options.fasttext:
-        words = sorted({word for text in tokenize_texts(texts) for word in text})
-        vocabulary = load_vectors(options.fasttext, words, options.vocabulary_size)
-    else:
-        vocabulary = train_vectors(
-            texts, options.embedding_dim, config.train.seed, options.subwords
-        )
-    words = vocabulary.matrix[FIRST_WORD_ROW:][: len(vocabulary.words)]
-    scale = np.sqrt(np.mean(np.square(words))) if len(words) else 1.0
-    vocabulary = replace(vocabulary, matrix=vocabulary.matrix / max(scale, 1e-6))
-    if options.lsa_dim:
-        parts = [text for post in train_posts for text in post.texts.values()]
-        vocabulary = with_latent_semantics(
-            vocabulary, parts, options.lsa_dim, options.words
-        )
-    return vocabulary
-
-
-def build_documents(
-    config: Config, splits: Mapping[str, Sequence[Post]]
-) -> dict[str, np.ndarray]:
-    """Return doc2vec's vectors of all protagonist texts by split, if they are wanted.
-
-    The model behind them is trained on the training split's.
-    """
-    if not config.features.document_dim or "text" not in config.modalities:
-        return {}
-    texts = {
-        name: protagonist_texts(
-            [[post.texts.get(part, "") for part in DataOptions.texts] for post in posts]
-        )
-        for name, posts in splits.items()
-    }
-    options, seed = config.features, config.train.seed
-    return {
-        name: document_vectors(
-            own, texts["train"], options.document_dim, seed, options.words
-        )
-        for name, own in texts.items()
-    }
 
 
 def _usable(table: PostTable, task: str) -> PostTable:

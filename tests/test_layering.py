@@ -20,6 +20,7 @@ ORDER = (
     "fusion",
     "tasks",
     "model",
+    "corpus",
     "preparation",
     "training",
     "evaluation",

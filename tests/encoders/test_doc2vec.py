@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from keras_jtav.corpus import build_documents
 from keras_jtav.encoders.doc2vec import build_doc2vec
 from keras_jtav.evaluation.probe import probe
 from keras_jtav.experiments import EXPERIMENTS, preset_config
@@ -15,7 +16,7 @@ from keras_jtav.features import documents
 from keras_jtav.features.documents import document_vectors
 from keras_jtav.judging import SentimentJudge
 from keras_jtav.model import build_model, check_config
-from keras_jtav.preparation import build_documents, prepare
+from keras_jtav.preparation import prepare
 from keras_jtav.run import run
 
 SEA = "the boat and the wave and the salt of the sea"
