@@ -11,7 +11,7 @@ import pytest
 from keras_jtav.corpus import build_documents
 from keras_jtav.encoders.doc2vec import build_doc2vec
 from keras_jtav.evaluation.probe import probe
-from keras_jtav.experiments import EXPERIMENTS, preset_config
+from keras_jtav.experiments import find_experiment, preset_config
 from keras_jtav.features import documents
 from keras_jtav.features.documents import document_vectors
 from keras_jtav.judging import SentimentJudge
@@ -97,7 +97,7 @@ def test_a_corpus_without_a_repeated_word(vectors):
 
 @pytest.fixture(scope="module")
 def config(tiny_settings):
-    row = EXPERIMENTS["table1"]("small").rows["doc2vec"]
+    row = find_experiment("table1", "sentiment", "small").rows["doc2vec"]
     settings = [*tiny_settings, *row, "dataset.songs=60", "features.document_dim=16"]
     return preset_config("sentiment", "small").override(settings)
 

@@ -7,7 +7,7 @@ import pytest
 from keras_jtav.config import Config
 from keras_jtav.evaluation.pair_scores import pair_scores
 from keras_jtav.evaluation.ranks import rank_metrics
-from keras_jtav.experiments import EXPERIMENTS, preset_config
+from keras_jtav.experiments import find_experiment, preset_config
 from keras_jtav.judging import RetrievalJudge
 from keras_jtav.layers import tags_of_words
 from keras_jtav.model import build_model, check_config
@@ -157,7 +157,7 @@ def test_it_finds_the_songs_of_new_pictures(tagged, small_settings, make_feature
 
 
 def test_the_row_runs_on_posts_and_can_be_saved(tiny_settings, tmp_path):
-    row = EXPERIMENTS["figure5"]("small").rows["image2song"]
+    row = find_experiment("figure5", "retrieval", "small").rows["image2song"]
     config = preset_config("retrieval", "small").override([*tiny_settings, *row])
     prepared = prepare(config, lambda items, total, title: items)
     assert 0 < len(prepared.spec.tag_rows) <= 200
