@@ -108,11 +108,13 @@ def show_words(
     options: FeatureOptions, vocabulary: Vocabulary, ready: ReadyFeatures | None
 ) -> None:
     """Print where the word vectors come from."""
-    size = f"{len(vocabulary.words)} words, {vocabulary.matrix.shape[1]} dimensions"
+    dim = vocabulary.matrix.shape[1] - options.lsa_dim
+    size = f"{len(vocabulary.words)} words, {dim} dimensions"
     origin = options.fasttext or "trained on the training texts with fastText"
     if ready is not None:
         origin = "vectors of the data set"
-    say(f"words      {size}, {origin}")
+    lsa = f"; {options.lsa_dim} of latent semantics" if options.lsa_dim else ""
+    say(f"words      {size}, {origin}{lsa}")
 
 
 def show_table(rows: Mapping[str, Mapping[str, float]], title: str) -> None:

@@ -23,7 +23,8 @@ def build_vocabulary(
 ) -> Vocabulary:
     """Load the vectors of a file, or train them on the texts of the training split.
 
-    A data set that brings its word vectors keeps them.
+    A data set that brings its word vectors keeps them. A model that sees no text has
+    a vocabulary of one word that no text holds.
 
     Choice: the table is scaled so that the coordinates of words have a root mean square
     of 1. fastText's are about a tenth of that, and the gate of Sec. 3.1.1, a product of
@@ -34,6 +35,9 @@ def build_vocabulary(
     """
     texts = [" ".join(post.texts.values()) for post in train_posts]
     options = config.features
+    if "text" not in config.modalities:
+        width = options.embedding_dim + options.lsa_dim
+        return Vocabulary(["-"], np.zeros((FIRST_WORD_ROW + 1, width), "float32"))
     if ready is not None:
         padding = np.zeros((FIRST_WORD_ROW, ready.word_vectors.shape[1]), "float32")
         vocabulary = Vocabulary(ready.words, np.vstack([padding, ready.word_vectors]))

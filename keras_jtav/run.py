@@ -85,7 +85,8 @@ def run(
     console.show_data(
         prepared.posts, prepared.rejections, prepared.class_names, config.task
     )
-    console.show_words(config.features, prepared.vocabulary, prepared.ready)
+    if "text" in config.modalities:
+        console.show_words(config.features, prepared.vocabulary, prepared.ready)
 
     models = build_model(config, prepared.spec, prepared.vocabulary.matrix)
     judge = JUDGES[config.task](models, prepared)
