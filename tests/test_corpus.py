@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -28,5 +30,5 @@ def test_latent_semantics_stand_beside_them():
 
 def test_a_model_that_sees_no_text_needs_none():
     config = Config().override([*SMALL, "modalities=audio,image", "features.lsa_dim=3"])
-    vocabulary = build_vocabulary(config, [Post("a", {})])
+    vocabulary = build_vocabulary(config, [Post("a", {}, image=Path("a.png"))])
     assert vocabulary.matrix.shape == (3, 11)
