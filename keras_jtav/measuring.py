@@ -60,6 +60,7 @@ def measure(
         measured = _probe_vectors(row, models, prepared)
     else:
         measured = _rank_songs(row, models, prepared, history, baseline)
+        measured[row]["validation"] = max(epoch["val_mrr"] for epoch in history)
     measured[row]["modalities"] = "+".join(config.modalities)
     measured[row] |= {
         "parameters": models["train"].count_params(),
@@ -97,7 +98,7 @@ def _probe_vectors(row: str, models: Mapping, prepared: Prepared) -> dict[str, d
     }
     by_row = {n: dict.fromkeys(PROTOCOLS, metrics) for n, metrics in guesses.items()}
     by_row[row] = own
-    return {
+    measured = {
         name: {
             "metrics": {
                 protocol: {m: metrics[m] for m in SENTIMENT_METRICS}
@@ -106,6 +107,9 @@ def _probe_vectors(row: str, models: Mapping, prepared: Prepared) -> dict[str, d
         }
         for name, protocols in by_row.items()
     }
+    chosen_by = classification_metrics(labels["validation"], validation)
+    measured[row]["validation"] = chosen_by["auc"]
+    return measured
 
 
 def _rank_songs(

@@ -54,6 +54,7 @@ def test_every_row_and_run_is_a_line(folder):
         if result["row"] in ROWS:
             assert result["parameters"] > result["fusion_parameters"]
             assert result["milliseconds"] > 0
+            assert 0 <= result["validation"] <= 1
             assert result["modalities"] in ("text", "text+image")
         else:
             assert result["metrics"]["strict"]["auc"] == 0.5

@@ -10,7 +10,13 @@ from scipy import stats
 from keras_jtav.evaluation.stored_placements import pooled_intervals
 
 TESTED = ("auc", "mrr", "R@10", "R@100")  # the first that a table has
-COSTS = ("parameters", "milliseconds")
+# Beside the metrics: what a choice may look at, and what a system costs.
+EXTRAS = {
+    "validation": "{:.3f}",
+    "parameters": "{:,.0f}",
+    "fusion_parameters": "{:,.0f}",
+    "milliseconds": "{:.3f}",
+}
 TITLES = {
     "auc": "AUC",
     "weighted_f1": "weighted F1",
@@ -28,8 +34,7 @@ def compare(results: Sequence[Mapping]) -> dict[str, list[dict]]:
         results: One dict for each system and run: ``row``, ``run``, and ``metrics`` as
             ``{protocol: {metric: value}}``; some systems may lack a protocol. Systems
             keep their first order. Where they are there, ``placements`` (as ``store``
-            returns them), ``parameters``, ``milliseconds`` and ``modalities`` are read
-            too.
+            returns them), ``modalities`` and ``EXTRAS`` are read too.
 
     Returns:
         ``{protocol: lines}``, each line with ``row``, ``runs``, ``modalities`` and, for
@@ -37,7 +42,7 @@ def compare(results: Sequence[Mapping]) -> dict[str, list[dict]]:
         that of a sample, NaN for one run. ``p`` is that of a paired t-test against the
         row above in the first of ``TESTED`` that the table has, over the runs that both
         have, NaN where there are fewer than two. ``<metric>_low`` and ``<metric>_high``
-        are the ends of ``pooled_intervals``, and ``COSTS`` means over the runs; these
+        are the ends of ``pooled_intervals``, and ``EXTRAS`` means over the runs; these
         columns are there where any result has them, NaN in the lines that lack them.
 
     Raises:
@@ -93,7 +98,7 @@ def _lines(results: Sequence[Mapping], protocol: str) -> list[dict]:
     having = [result for result in results if protocol in result["metrics"]]
     metrics = list(having[0]["metrics"][protocol])
     tested = deciding_metric(metrics)
-    costs = [cost for cost in COSTS if any(cost in result for result in having)]
+    extras = [extra for extra in EXTRAS if any(extra in r for r in having)]
     placed = any("placements" in result for result in having)
     lines: list[dict] = []
     above: dict[int, float] = {}
@@ -108,7 +113,7 @@ def _lines(results: Sequence[Mapping], protocol: str) -> list[dict]:
                 **_moments(runs, metrics, protocol),
                 "p": paired_p_value(own, above),
                 **(_intervals(runs, metrics, protocol) if placed else {}),
-                **{cost: _mean([r[cost] for r in runs if cost in r]) for cost in costs},
+                **{e: _mean([r[e] for r in runs if e in r]) for e in extras},
             }
         )
         above = own

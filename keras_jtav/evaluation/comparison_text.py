@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from keras_jtav.evaluation.comparison import (
-    COSTS,
+    EXTRAS,
     TITLES,
     deciding_metric,
     distinct_columns,
@@ -43,10 +43,11 @@ def markdown_table(table: Mapping[str, Lines]) -> str:
         columns[title] = _cells(table.get(protocol, first), rows, metric)
     by_row = {line["row"]: line for line in first}
     columns["p"] = [_number(by_row.get(row, {}).get("p"), "{:.3f}") for row in rows]
-    for cost, form in zip(COSTS, ("{:,.0f}", "{:.2f}"), strict=True):
-        if cost in first[0]:
-            values = [by_row.get(row, {}).get(cost) for row in rows]
-            columns[cost] = [_number(value, form) for value in values]
+    for extra, form in EXTRAS.items():
+        if extra in first[0]:
+            values = [by_row.get(row, {}).get(extra) for row in rows]
+            title = extra.replace("_", " ")
+            columns[title] = [_number(value, form) for value in values]
     header = ["system", *columns]
     body = zip(rows, *columns.values(), strict=True)
     text = [f"| {' | '.join(cells)} |" for cells in (header, *body)]
@@ -90,5 +91,9 @@ def _legend(lines: Lines) -> str:
             "deviations are in table.csv.",
         )
     if "milliseconds" in lines[0]:
-        legend.append("milliseconds: per post.")
+        legend.append(
+            "milliseconds: of the fusion, per post or, in retrieval, per pair."
+        )
+    if "validation" in lines[0]:
+        legend.append(f"validation: {tested} of the validation split, best epoch.")
     return " ".join(legend)

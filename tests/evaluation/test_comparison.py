@@ -98,19 +98,19 @@ def test_markdown_has_both_protocols_side_by_side():
     measured = results({"A": [0.5, 0.6], "B": [0.7, 0.8]})
     for result in measured[2:]:
         result["metrics"]["paper"]["auc"] -= 0.1
-        result |= {"parameters": 12345, "milliseconds": 1.5}
+        result |= {"parameters": 12345, "milliseconds": 1.5, "validation": 0.5}
     del measured[0]["metrics"]["paper"], measured[1]["metrics"]["paper"]
     measured += results({"C": [0.5, 0.6]})
     table = compare(measured)
     header, _, a, b, *_ = markdown_table(table).split("\n")
     assert header == (
         "| system | runs | AUC (strict) | AUC (paper) | f1 (strict) | f1 (paper) | p "
-        "| parameters | milliseconds |"
+        "| validation | parameters | milliseconds |"
     )
-    assert a == "| A | 2 | 0.550 +- 0.071 |  | 0.550 +- 0.071 |  |  |  |  |"
+    assert a == "| A | 2 | 0.550 +- 0.071 |  | 0.550 +- 0.071 |  |  |  |  |  |"
     assert b == (
         "| B | 2 | 0.750 +- 0.071 | 0.650 +- 0.071 | 0.750 +- 0.071 | 0.750 +- 0.071 "
-        "| 0.000 | 12,345 | 1.50 |"
+        "| 0.000 | 0.500 | 12,345 | 1.500 |"
     )
 
 
