@@ -87,6 +87,12 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, metavar="N", help="decides every random choice; default: 0")
     add("--experiment", choices=EXPERIMENTS, help="a table instead of one run")
     add("--runs", type=int, default=1, metavar="N", help="runs of every row of a table")
+    add(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="rows of a table at once; default: all cores",
+    )
     add("--resplit", action="store_true", help="a split of its own for every run")
     add("--resume", action="store_true", help="go on with the same command's last run")
     add(
@@ -143,7 +149,7 @@ def config_from_options(options: argparse.Namespace) -> Config:
         settings += [f"{modality}=vector" for modality in MODALITIES]
     if options.image_weights is not None:
         if options.preset == "small":
-            settings += ["image=squeezenet", "features.image_size=128"]
+            settings += ["image=squeezenet", "features.image_size=224"]
         settings.append(f"image.weights={options.image_weights}")
     flags = {
         "features.fasttext": options.fasttext,
@@ -168,10 +174,11 @@ def config_from_options(options: argparse.Namespace) -> Config:
 
 
 def _train(options: argparse.Namespace) -> int:
-    if not options.experiment and (options.runs != 1 or options.resplit):
+    of_tables = (options.runs != 1, options.resplit, options.workers is not None)
+    if not options.experiment and any(of_tables):
         raise ValueError(
-            "--runs and --resplit belong to --experiment. A folder for runs is given "
-            "with --runs-dir."
+            "--runs, --resplit and --workers belong to --experiment. A folder for runs "
+            "is given with --runs-dir."
         )
     if options.experiment == "table1" and options.dataset == "npy":
         raise ValueError(
@@ -181,6 +188,7 @@ def _train(options: argparse.Namespace) -> int:
         )
     config = config_from_options(options)
     with quiet_import():
+        from keras_jtav.row_workers import default_workers
         from keras_jtav.run import run
         from keras_jtav.tabulate import run_table
 
@@ -188,7 +196,8 @@ def _train(options: argparse.Namespace) -> int:
         name = options.experiment
         experiment = find_experiment(name, options.task, options.preset)
         arguments = (config, options.runs, options.resplit, options.runs_dir)
-        run_table(name, experiment, *arguments)
+        workers = default_workers() if options.workers is None else options.workers
+        run_table(name, experiment, *arguments, workers)
     else:
         run(config, options.runs_dir, options.exports_dir, resume=options.resume)
     return 0

@@ -22,9 +22,9 @@ from keras_jtav.evaluation.comparison_text import markdown_table
 from keras_jtav.evaluation.figures import save_figure
 from keras_jtav.evaluation.figures_comparison import comparison_figure
 from keras_jtav.experiments import Experiment
-from keras_jtav.measuring import measure
 from keras_jtav.model import check_config
 from keras_jtav.preparation import usable_splits
+from keras_jtav.row_workers import RowTask, measured_rows
 from keras_jtav.run import write_text
 
 
@@ -35,6 +35,7 @@ def run_table(
     runs: int,
     resplit: bool,
     runs_folder: Path,
+    workers: int = 1,
 ) -> Path:
     """Measure what is missing of a table, and draw it.
 
@@ -45,6 +46,7 @@ def run_table(
         runs: Runs of every row; run ``n`` has the seed ``config.train.seed + n``.
         resplit: Whether every run also has a split of its own.
         runs_folder: Where the table's folder is made or found.
+        workers: Rows that are measured at once, each in a process of its own.
 
     Returns:
         The folder.
@@ -55,8 +57,9 @@ def run_table(
     """
     if config.task != experiment.task:
         raise ValueError(f"{name} is about {experiment.task}, not {config.task}.")
-    if runs < 1:
-        raise ValueError(f"`--runs` must be at least 1; received {runs}.")
+    for flag, value in (("--runs", runs), ("--workers", workers)):
+        if value < 1:
+            raise ValueError(f"`{flag}` must be at least 1; received {value}.")
     jobs = {
         (row, run): _job(config, settings, run, resplit)
         for run in range(runs)
@@ -73,14 +76,22 @@ def run_table(
     keep_freed_memory()
     took = [(result["row"], result["seconds"]) for result in results]
     took = [(row, seconds) for row, seconds in took if row in experiment.rows]
-    for row, run in console.table_progress(missing, name, runs, took):
-        work = folder / "work" / f"{_slug(row)}-{run}"
-        baseline = "CCA" if experiment.same_view else f"CCA {row}"
-        for result in measure(row, run, jobs[row, run], work, baseline):
+    tasks = [
+        RowTask(
+            row,
+            run,
+            jobs[row, run],
+            "CCA" if experiment.same_view else f"CCA {row}",
+            folder / "work" / f"{_slug(row)}-{run}",
+        )
+        for row, run in missing
+    ]
+    measured = measured_rows(tasks, workers)
+    for _ in console.table_progress(missing, name, runs, took):
+        for result in next(measured):
             if (result["row"], result["run"]) not in done:
                 _append(folder / "results.jsonl", result)
                 done.add((result["row"], result["run"]))
-        shutil.rmtree(work)
         report(folder)
     shutil.rmtree(folder / "work", ignore_errors=True)
     for path in report(folder):

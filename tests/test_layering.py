@@ -34,6 +34,7 @@ ORDER = (
     "console",
     "run",
     "measuring",
+    "row_workers",
     "tabulate",
     "cli",
 )

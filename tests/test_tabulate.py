@@ -127,6 +127,45 @@ def test_time_left_is_that_of_the_rows_that_are_left(monkeypatch):
     ]
 
 
+def test_lines_that_a_killed_table_left_are_not_measured_again(
+    folder, config, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(measuring, "train_phases", lambda *_: pytest.fail("trained"))
+    work = tmp_path / "two-synthetic" / "work"
+    work.mkdir(parents=True)
+    left = [line for line in read_results(folder) if line["run"] == 0]
+    for row in ROWS:
+        lines = [line for line in left if line["row"] in ("chance", row)]
+        (work / f"{row}-0.json").write_text(json.dumps(lines))
+    experiment = Experiment("sentiment", ROWS)
+    again = run_table("two", experiment, config, 1, True, tmp_path)
+    expected = [line for line in left if line["row"] != "majority class"]
+    assert read_results(again) == expected
+
+
+@pytest.mark.slow
+def test_two_processes_measure_what_one_does(folder, config, tmp_path):
+    experiment = Experiment("sentiment", ROWS)
+    own = run_table("two", experiment, config, 2, True, tmp_path, workers=2)
+    lines, expected = read_results(own), read_results(folder)
+    for line, alone in zip(lines, expected, strict=True):
+        for key in ("row", "run", "seed", "split", "config"):
+            assert line[key] == alone[key]
+        for protocol, metrics in alone["metrics"].items():
+            assert line["metrics"][protocol] == pytest.approx(metrics, abs=1e-3)
+    assert not (own / "work").exists()
+
+
+@pytest.mark.slow
+def test_a_row_that_fails_in_its_process_ends_the_table(config, tmp_path):
+    broken = {**ROWS, "broken": ("features.fasttext=none.bin",)}
+    experiment = Experiment("sentiment", broken)
+    with pytest.raises(FileNotFoundError, match="No fastText file at none.bin"):
+        run_table("two", experiment, config, 1, True, tmp_path, workers=2)
+    rows = [line["row"] for line in read_results(tmp_path / "two-synthetic")]
+    assert rows == ["chance", "majority class", *ROWS]
+
+
 def test_results_of_other_settings_are_not_mixed(folder, config):
     other = config.override(["text.units=7"])
     with pytest.raises(ValueError, match="holds results of other settings"):

@@ -1,0 +1,120 @@
+"""Rows of a table, measured side by side in processes of their own.
+
+A small network leaves most of a machine's cores idle; several rows at once do not.
+Every row's lines are on disk the moment it is done, whatever the others do. Nothing
+heavy is imported before a row is measured, so that a new process starts quietly.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from keras_jtav.config import Config
+from keras_jtav.quiet import quiet_import
+
+MOST_WORKERS = 4  # each holds one to two gigabytes
+
+
+@dataclass(frozen=True)
+class RowTask:
+    """One system in one run.
+
+    Args:
+        row: What the system is called.
+        run: Number of the run.
+        config: Of the system in this run.
+        baseline: What CCA on what a retrieval system sees is called.
+        folder: Where its checkpoints are while it trains, and its lines once it has.
+    """
+
+    row: str
+    run: int
+    config: Config
+    baseline: str
+    folder: Path
+
+    @property
+    def lines_path(self) -> Path:
+        """File of the row's lines."""
+        return self.folder.with_suffix(".json")
+
+
+def default_workers() -> int:
+    """Return one process for every core, four at most, and one where there is a GPU."""
+    import tensorflow as tf
+
+    if tf.config.list_physical_devices("GPU"):
+        return 1
+    return min(os.cpu_count() or 1, MOST_WORKERS)
+
+
+def measured_rows(tasks: Sequence[RowTask], workers: int) -> Iterator[list[dict]]:
+    """Yield the lines of every row, in the order of the tasks.
+
+    Rows whose lines an interrupted table left on disk are not measured again.
+
+    Args:
+        tasks: What to measure.
+        workers: How many at once; 1 measures in this process.
+
+    Raises:
+        BrokenProcessPool: A process was killed, perhaps for want of memory.
+    """
+    if workers == 1 or len(tasks) < 2:
+        yield from map(measure_row, tasks)
+        return
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    pool = ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start,
+        initargs=(threads,),
+    )
+    try:
+        for future in [pool.submit(measure_row, task) for task in tasks]:
+            yield future.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.terminate()
+
+
+def measure_row(task: RowTask) -> list[dict]:
+    """Measure one row, or read what was measured; see ``measure``."""
+    with quiet_import():
+        from keras_jtav.measuring import measure
+
+    if not task.lines_path.exists():
+        config, baseline = task.config, task.baseline
+        lines = measure(task.row, task.run, config, task.folder, baseline)
+        aside = task.lines_path.with_suffix(".new")
+        aside.write_text(json.dumps(lines), encoding="utf-8")
+        os.replace(aside, task.lines_path)
+        shutil.rmtree(task.folder)
+    return json.loads(task.lines_path.read_text(encoding="utf-8"))
+
+
+def _start(threads: int) -> None:
+    """Prepare a new process: its share of the cores, and an end with its parent."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with quiet_import():
+        import tensorflow as tf
+
+        from keras_jtav.allocator import keep_freed_memory
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    keep_freed_memory()
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
