@@ -27,6 +27,8 @@ from keras_jtav.preparation import usable_splits
 from keras_jtav.row_workers import RowTask, measured_rows
 from keras_jtav.run import write_text
 
+SETTINGS_FILE = "settings.json"
+
 
 def run_table(
     name: str,
@@ -67,24 +69,21 @@ def run_table(
     }
     for job in jobs.values():
         check_config(job)
-    folder = _open(runs_folder / f"{name}-{config.dataset.name}", config, resplit)
+    folder = runs_folder / f"{name}-{config.dataset.name}"
+    settings = json.dumps({"config": json.loads(config.to_json()), "resplit": resplit})
+    _refuse_other_settings(folder, settings)
     results = read_results(folder)
     done = {(result["row"], result["run"]) for result in results}
     missing = [key for key in jobs if key not in done]
     _check_posts({key: jobs[key] for key in missing})
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / SETTINGS_FILE, settings)
     console.say(f"{name}: {len(jobs)} rows and runs, {len(jobs) - len(missing)} done")
     keep_freed_memory()
     took = [(result["row"], result["seconds"]) for result in results]
     took = [(row, seconds) for row, seconds in took if row in experiment.rows]
     tasks = [
-        RowTask(
-            row,
-            run,
-            jobs[row, run],
-            "CCA" if experiment.same_view else f"CCA {row}",
-            folder / "work" / f"{_slug(row)}-{run}",
-        )
-        for row, run in missing
+        _task(row, run, jobs[row, run], experiment, folder) for row, run in missing
     ]
     measured = measured_rows(tasks, workers)
     for _ in console.table_progress(missing, name, runs, took):
@@ -155,18 +154,13 @@ def _check_posts(jobs: Mapping[tuple[str, int], Config]) -> None:
                 raise ValueError(f"Row {row!r}, run {run + 1}: {error}") from error
 
 
-def _open(folder: Path, config: Config, resplit: bool) -> Path:
-    """Return the table's folder, made if it is absent."""
-    settings = json.dumps({"config": json.loads(config.to_json()), "resplit": resplit})
-    path = folder / "settings.json"
+def _refuse_other_settings(folder: Path, settings: str) -> None:
+    path = folder / SETTINGS_FILE
     if path.exists() and path.read_text(encoding="utf-8") != settings:
         raise ValueError(
             f"{folder} holds results of other settings. Give another --runs-dir, or "
             "move that folder away."
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(path, settings)
-    return folder
 
 
 def _append(path: Path, result: Mapping) -> None:
@@ -178,5 +172,9 @@ def _append(path: Path, result: Mapping) -> None:
     os.replace(aside, path)
 
 
-def _slug(row: str) -> str:
-    return "".join(letter if letter.isalnum() else "_" for letter in row)
+def _task(
+    row: str, run: int, job: Config, experiment: Experiment, folder: Path
+) -> RowTask:
+    slug = "".join(letter if letter.isalnum() else "_" for letter in row)
+    baseline = "CCA" if experiment.same_view else f"CCA {row}"
+    return RowTask(row, run, job, baseline, folder / "work" / f"{slug}-{run}")

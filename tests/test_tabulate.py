@@ -110,7 +110,7 @@ def test_posts_that_a_row_cannot_use_stop_a_table_before_it_trains(
     experiment = Experiment("retrieval", {n: rows[n] for n in ("JTAV", "I+S")})
     with pytest.raises(ValueError, match=r"Row 'I\+S', run 1: .*'song.*has no audio"):
         run_table("figure5", experiment, config, 1, False, tmp_path)
-    assert read_results(tmp_path / "figure5-synthetic") == []
+    assert not list(tmp_path.iterdir())
 
 
 def test_time_left_is_that_of_the_rows_that_are_left(monkeypatch):
@@ -160,7 +160,7 @@ def test_two_processes_measure_what_one_does(folder, config, tmp_path):
 def test_a_row_that_fails_in_its_process_ends_the_table(config, tmp_path):
     broken = {**ROWS, "broken": ("features.fasttext=none.bin",)}
     experiment = Experiment("sentiment", broken)
-    with pytest.raises(FileNotFoundError, match="No fastText file at none.bin"):
+    with pytest.raises(FileNotFoundError, match=r"No fastText file at none\.bin"):
         run_table("two", experiment, config, 1, True, tmp_path, workers=2)
     rows = [line["row"] for line in read_results(tmp_path / "two-synthetic")]
     assert rows == ["chance", "majority class", *ROWS]
