@@ -101,6 +101,9 @@ class Preprocessor(tf.Module):
         that a recording's loudness does not matter; a segment of digital silence is 0.
         Samples that are no finite numbers count as silence.
 
+        Choice: spectrograms are made on the host, also where there is a GPU. Its
+        convolutions round to TF32 by default, which moves a CQT by up to 10 dB.
+
         Args:
             waveform: float32 ``(samples,)``, mono, 22,050 Hz; no samples is missing.
 
@@ -110,7 +113,8 @@ class Preprocessor(tf.Module):
         """
         waveform = tf.where(tf.math.is_finite(waveform), waveform, 0.0)
         segments = cut_segments(waveform, clip_samples(self.options))
-        decibels = self._spectrogram(segments)  # (segments, frames, bins)
+        with tf.device("CPU"):
+            decibels = self._spectrogram(segments)  # (segments, frames, bins)
         loudest = tf.reduce_max(decibels, axis=(1, 2), keepdims=True)
         silent = loudest <= tf.reduce_min(decibels, axis=(1, 2), keepdims=True)
         scaled = (decibels - loudest + _RANGE_DB) / _RANGE_DB

@@ -184,6 +184,22 @@ np.savez(sys.argv[3], **features)
             assert_same({name: served[f"{row}/{name}"] for name in expected}, expected)
 
 
+@pytest.mark.parametrize("spectrogram", ["mel", "cqt"])
+def test_spectrograms_are_made_on_the_host(spectrogram):
+    preprocessor = make_preprocessor(spectrogram=spectrogram)
+    with tf.device("GPU"):
+        traced = tf.function(preprocessor.audio)
+        graph = traced.get_concrete_function(SIGNATURE["audio"]).graph.as_graph_def()
+    inner = [node for function in graph.library.function for node in function.node_def]
+    heavy = [
+        node.device
+        for node in (*graph.node, *inner)
+        if node.op in ("Conv2D", "MatMul", "RFFT", "BatchMatMulV2")
+    ]
+    assert heavy
+    assert all("CPU" in device for device in heavy)
+
+
 def test_the_longer_text_is_the_protagonist(preprocessor):
     lyrics, caption = tf.constant(["sun", "la la"]), tf.constant(["moon happy", "sun"])
     features = preprocessor.text(lyrics, caption)
