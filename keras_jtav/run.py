@@ -148,8 +148,12 @@ def new_run(config: Config, runs_folder: Path) -> Path:
     names = [path.name for path in _earlier_runs(config, runs_folder)]
     numbers = [name.rpartition("-")[2] for name in names]
     last = max((int(number) for number in numbers if number.isdigit()), default=0)
+    runs_folder.mkdir(parents=True, exist_ok=True)
     folder = runs_folder / f"{_run_name(config)}-{last + 1:03d}"
-    folder.mkdir(parents=True)
+    try:
+        folder.mkdir()
+    except FileExistsError:  # another run took the number just now
+        return new_run(config, runs_folder)
     write_text(folder / "config.json", config.to_json())
     return folder
 

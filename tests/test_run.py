@@ -4,6 +4,7 @@ import re
 import pytest
 from PIL import Image
 
+import keras_jtav.run as run_module
 from keras_jtav.config import Config
 from keras_jtav.experiments import preset_config
 from keras_jtav.preparation import prepare
@@ -53,6 +54,14 @@ def test_the_same_config_gives_the_same_metrics(finished_run, tmp_path):
     config, result = finished_run
     again = run(config, tmp_path / "runs", tmp_path / "exported")
     assert again.metrics == result.metrics
+
+
+def test_runs_that_start_at_once_get_folders_of_their_own(tmp_path, monkeypatch):
+    config = Config()
+    first = new_run(config, tmp_path)
+    views = [[], [first]]  # at the first look the other run's folder is not there yet
+    monkeypatch.setattr(run_module, "_earlier_runs", lambda *_: views.pop(0))
+    assert new_run(config, tmp_path).name == "sentiment-synthetic-002"
 
 
 def test_folders_are_numbered_and_resume_finds_the_last_of_its_config(tmp_path):
