@@ -216,7 +216,7 @@ def test_folders_and_resume_are_handed_on(asked):
 def test_image_weights_make_the_small_preset_a_squeezenet(asked, weights):
     config, *_ = asked("--image-weights", weights)
     assert config.image == Component("squeezenet", {"weights": weights})
-    assert config.features.image_size == 128
+    assert config.features.image_size == 224
     config, *_ = asked("--image-weights", weights, "--preset", "paper")
     assert config.image == Component("densenet121", {"weights": weights})
     assert config.features.image_size == 224
