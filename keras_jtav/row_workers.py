@@ -72,6 +72,7 @@ def measured_rows(tasks: Sequence[RowTask], workers: int) -> Iterator[list[dict]
         yield from map(measure_row, tasks)
         return
     threads = max(1, (os.cpu_count() or 1) // workers)
+    of_others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
@@ -83,7 +84,7 @@ def measured_rows(tasks: Sequence[RowTask], workers: int) -> Iterator[list[dict]
             yield future.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
+        for process in set(multiprocessing.active_children()) - of_others:
             process.terminate()
 
 

@@ -56,12 +56,17 @@ def test_a_missing_vector_adds_nothing(vectors):
 
 
 def test_hiding_is_for_training_and_leaves_something(vectors):
-    layer = Tower(UNITS, rate=0.9, seed=1)
     masks = [np.ones(6, bool), np.ones(6, bool)]
+    layer, whole = Tower(UNITS, rate=0.5, seed=1), Tower(UNITS)
     shown = np.asarray(layer(vectors, masks))
     np.testing.assert_array_equal(shown, layer(vectors, masks))
+    whole(vectors, masks)
+    for own, other in zip(whole.kernels, layer.kernels, strict=True):
+        own.assign(other)
     hidden = np.asarray(layer(vectors, masks, training=True))
     np.testing.assert_allclose(np.linalg.norm(hidden, axis=1), 1, atol=1e-5)
+    same = np.isclose(hidden, whole(vectors, masks, training=True), atol=1e-4)
+    assert 0 < same.all(axis=1).sum() < 6, "half of the rows show one vector only"
 
 
 def test_only_one_side_learns_its_length(vectors):
