@@ -13,7 +13,6 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
-from keras_jtav.data.pairs import BatchPlan
 from keras_jtav.data.pipeline import PostFeatures
 from keras_jtav.evaluation.cca import canonical_maps, principal_axes
 from keras_jtav.evaluation.pair_scores import encode
@@ -28,7 +27,7 @@ MAX_AXES = 2_000
 def start_towers(
     models: Mapping[str, keras.Model],
     features: PostFeatures,
-    plan: BatchPlan,
+    num_posts: int,
     keep: float,
     ridge: float,
 ) -> None:
@@ -41,17 +40,16 @@ def start_towers(
     Args:
         models: What ``build_retrieval`` returned, with towers.
         features: Of the training posts.
-        plan: Their batches; of more than 20,000 posts, evenly spaced ones are read.
+        num_posts: Their number; of more than 20,000, evenly spaced ones are read.
         keep: Probability, above 0 and at most 1.
         ridge: See ``canonical_maps``; above 0.
     """
-    _settle_statistics(models["train"], features, plan)
-    step = -(-plan.num_posts // MAX_POSTS)
-    rows = np.arange(0, plan.num_posts, step)
-    sides = [
-        _Side(models[f"encode_{side}"], f"{side}_tower", features, rows)
-        for side in ("query", "song")
-    ]
+    rows = np.arange(0, num_posts, -(-num_posts // MAX_POSTS))
+    sides = []
+    for side in ("query", "song"):
+        model = models[f"encode_{side}"]
+        _settle_statistics(model, features, rows)
+        sides.append(_Side(model, f"{side}_tower", features, rows))
     axes = [principal_axes(side.covariance(side, keep), MAX_AXES) for side in sides]
     cross = sides[0].covariance(sides[1], keep)
     for side, mapping in zip(sides, canonical_maps(*axes, cross, ridge), strict=True):
@@ -59,7 +57,7 @@ def start_towers(
 
 
 def _settle_statistics(
-    model: keras.Model, features: PostFeatures, plan: BatchPlan
+    model: keras.Model, features: PostFeatures, rows: np.ndarray
 ) -> None:
     """Let normalisation layers see enough batches to know their running statistics.
 
@@ -67,7 +65,9 @@ def _settle_statistics(
     those that the towers were set for.
     """
     names = [tensor.name for tensor in model.inputs]
-    for batch, _ in features.training(plan, names).take(STATISTICS_STEPS):
+    shuffled = np.random.default_rng(0).permutation(rows)
+    drawn = np.resize(shuffled, STATISTICS_STEPS * BATCH_SIZE)
+    for batch in features.encoding(names, BATCH_SIZE, drawn):
         model(batch, training=True)
 
 

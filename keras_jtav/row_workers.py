@@ -17,6 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from keras_jtav.allocator import keep_freed_memory
 from keras_jtav.config import Config
 from keras_jtav.quiet import quiet_import
 
@@ -49,9 +50,10 @@ class RowTask:
 
 def default_workers() -> int:
     """Return one process for every core, four at most, and one where there is a GPU."""
-    import tensorflow as tf
+    with quiet_import():
+        import keras
 
-    if tf.config.list_physical_devices("GPU"):
+    if keras.distribution.list_devices("gpu"):
         return 1
     return min(os.cpu_count() or 1, MOST_WORKERS)
 
@@ -106,13 +108,8 @@ def measure_row(task: RowTask) -> list[dict]:
 def _start(threads: int) -> None:
     """Prepare a new process: its share of the cores, and an end with its parent."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    with quiet_import():
-        import tensorflow as tf
-
-        from keras_jtav.allocator import keep_freed_memory
-
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    for pool in ("INTRAOP", "INTEROP"):  # read when TensorFlow is imported
+        os.environ[f"TF_NUM_{pool}_THREADS"] = str(threads)
     keep_freed_memory()
 
 

@@ -84,7 +84,7 @@ def train_phases(
             folder,
             callbacks(name, options.epochs),
             name,
-            _start(config, models, prepared, plan) if name == "train" else None,
+            _start(config, models, prepared) if name == "train" else None,
         )
         return [{"phase": name, **epoch} for epoch in history]
 
@@ -108,10 +108,7 @@ def train_phases(
 
 
 def _start(
-    config: Config,
-    models: Mapping[str, keras.Model],
-    prepared: Prepared,
-    plan: BatchPlan,
+    config: Config, models: Mapping[str, keras.Model], prepared: Prepared
 ) -> Callable[[], None] | None:
     """Return what gives towers their first weights, where a config asks for it."""
     options = config.train
@@ -122,7 +119,7 @@ def _start(
         start_towers,
         models,
         prepared.features["train"],
-        plan,
+        len(prepared.posts["train"]),
         keep=1 - options.modality_dropout,
         ridge=options.canonical_ridge,
     )

@@ -5,8 +5,6 @@ import numpy as np
 import pytest
 
 from keras_jtav.canonical_start import start_towers
-from keras_jtav.data.pairs import BatchPlan
-from keras_jtav.data.post import Post
 from keras_jtav.evaluation.cca import RegularizedCCA, canonical_maps, principal_axes
 from keras_jtav.layers import Tower
 
@@ -24,12 +22,6 @@ class ReadyFeatures:
         for first in range(0, len(rows), batch_size):
             batch = rows[first : first + batch_size]
             yield {name: self._arrays[name][batch] for name in names}
-
-    def training(self, plan, names):
-        return self
-
-    def take(self, steps):
-        return iter(())
 
 
 @pytest.fixture
@@ -57,9 +49,7 @@ def started(arrays, keep):
         ]
         tower = Tower(UNITS, name=f"{side}_tower")(inputs, masks)
         models[f"encode_{side}"] = keras.Model([*inputs, *masks], tower)
-    models["train"] = models["encode_query"]
-    plan = BatchPlan([Post(str(n), {"lyrics": "la"}) for n in range(POSTS)], 8, 0, 0)
-    start_towers(models, ReadyFeatures(arrays), plan, keep, RIDGE)
+    start_towers(models, ReadyFeatures(arrays), POSTS, keep, RIDGE)
     return models
 
 
@@ -125,3 +115,19 @@ def test_a_modality_that_no_post_has_is_left_out(arrays):
     kernel = models["encode_query"].get_layer("query_tower").kernels[1]
     np.testing.assert_allclose(kernel, 0, atol=1e-12)
     assert np.isfinite(tower(models, "query", arrays)).all()
+
+
+def test_normalisation_layers_know_their_statistics_before_the_towers_are_set(arrays):
+    models = {}
+    for side, dims in DIMS.items():
+        vector = keras.Input((dims[0],), name=f"{side}_0")
+        mask = keras.Input((), dtype="bool", name=f"{side}_mask_0")
+        normal = keras.layers.BatchNormalization(momentum=0.9, name="normal")(vector)
+        tower = Tower(UNITS, name=f"{side}_tower")([normal], [mask])
+        models[f"encode_{side}"] = keras.Model([vector, mask], tower)
+    start_towers(models, ReadyFeatures(arrays), POSTS, 1.0, RIDGE)
+    for side in DIMS:
+        normal = models[f"encode_{side}"].get_layer("normal")
+        mean, deviation = (arrays[f"{side}_0"].mean(0), arrays[f"{side}_0"].std(0))
+        np.testing.assert_allclose(normal.moving_mean, mean, atol=0.3 * deviation.min())
+        np.testing.assert_allclose(np.sqrt(normal.moving_variance), deviation, rtol=0.2)
