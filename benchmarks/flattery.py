@@ -145,8 +145,8 @@ def train(task):
             config,
             models,
             prepared,
+            None,
             Path(folder),
-            lambda items, total, title: items,
             lambda phase, epochs: [],
         )
     return JUDGES[task](models, prepared)

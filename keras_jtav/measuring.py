@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -25,9 +25,9 @@ from keras_jtav.evaluation.stored_placements import store
 from keras_jtav.judging import RetrievalJudge, SentimentJudge
 from keras_jtav.model import build_model
 from keras_jtav.preparation import Prepared, prepare
-from keras_jtav.reporting import RetrievalReport
+from keras_jtav.reporting import RetrievalReport, simple_features
 from keras_jtav.training import seed_everything
-from keras_jtav.transfer import train_phases
+from keras_jtav.transfer import pretrained_pictures, train_phases
 
 SENTIMENT_METRICS = ("auc", "weighted_f1", "weighted_precision", "accuracy")
 PACKAGES = ("keras-jtav", "keras", "tensorflow", "numpy", "scikit-learn")
@@ -53,13 +53,17 @@ def measure(
     seed_everything(config.train.seed)
     prepared = prepare(config, _silent)
     models = build_model(config, prepared.spec, prepared.vocabulary.matrix)
+    pictures = pretrained_pictures(models, prepared, _silent)
     history = train_phases(
-        config, models, prepared, work, _silent, lambda phase, epochs: []
+        config, models, prepared, pictures, work, lambda phase, epochs: []
     )
     if config.task == "sentiment":
         measured = _probe_vectors(row, models, prepared)
     else:
-        measured = _rank_songs(row, models, prepared, history, baseline)
+        judge = RetrievalJudge(models, prepared)
+        baselines_see = simple_features(prepared, pictures)
+        report = RetrievalReport(judge, prepared, history, row, baselines_see)
+        measured = _rank_songs(row, report, prepared, baseline)
         measured[row]["validation"] = max(epoch["val_mrr"] for epoch in history)
     measured[row]["modalities"] = "+".join(config.modalities)
     measured[row] |= {
@@ -113,15 +117,9 @@ def _probe_vectors(row: str, models: Mapping, prepared: Prepared) -> dict[str, d
 
 
 def _rank_songs(
-    row: str,
-    models: Mapping,
-    prepared: Prepared,
-    history: Sequence[Mapping],
-    baseline: str,
+    row: str, report: RetrievalReport, prepared: Prepared, baseline: str
 ) -> dict[str, dict]:
     """Rank songs by a system's own scores, and by CCA on what the system sees."""
-    judge = RetrievalJudge(models, prepared)
-    report = RetrievalReport(judge, prepared, history, row)
     songs = [query.song for query in prepared.posts["test"]]
     num_songs, ks = report.matches.shape[1], report.recall_at
     chance = {protocol: chance_ranks(num_songs, ks, protocol) for protocol in PROTOCOLS}

@@ -21,9 +21,10 @@ from keras_jtav.evaluation.figures import save_figure, training_figure
 from keras_jtav.evaluation.figures_retrieval import query_figure, rank_figure
 from keras_jtav.evaluation.figures_sentiment import sentiment_figure
 from keras_jtav.evaluation.ranks import PROTOCOLS, rank_metrics
-from keras_jtav.evaluation.simple_features import SimpleFeatures
+from keras_jtav.evaluation.simple_features import MEASURES, SimpleFeatures
 from keras_jtav.judging import RetrievalJudge, SentimentJudge
 from keras_jtav.preparation import Prepared
+from keras_jtav.transfer import BackboneStore
 
 Metrics = dict[str, dict[str, dict[str, float]]]
 RECALL_AT = {"random": (1, 5, 10), "dagger": (1, 5, 10), "section": (10, 50, 100)}
@@ -37,6 +38,7 @@ class SentimentReport:
         prepared: The data of the run.
         history: Metrics of every epoch.
         name: What the model is called in tables.
+        baselines_see: What ``simple_features`` returned.
 
     Attributes:
         metrics: ``{protocol: {row: {metric: value}}}``.
@@ -49,7 +51,9 @@ class SentimentReport:
         prepared: Prepared,
         history: Sequence[Mapping],
         name: str,
+        baselines_see: SimpleFeatures,
     ) -> None:
+        self._baselines_see = baselines_see
         self._name = name
         self._prepared = prepared
         self._history = history
@@ -72,7 +76,7 @@ class SentimentReport:
             posts["train"],
             [*posts["validation"], *posts["test"]],
             self._prepared.modalities,
-            simple_features(self._prepared),
+            self._baselines_see,
         )
         self._baselines = {}
         judged = {}
@@ -115,6 +119,7 @@ class RetrievalReport:
         prepared: The data of the run.
         history: Metrics of every epoch.
         name: What the model is called in tables.
+        baselines_see: What ``simple_features`` returned.
 
     Attributes:
         scores: ``{row: (queries, songs)}``: of the model, and of what stands beside it.
@@ -130,7 +135,9 @@ class RetrievalReport:
         prepared: Prepared,
         history: Sequence[Mapping],
         name: str,
+        baselines_see: SimpleFeatures,
     ) -> None:
+        self._baselines_see = baselines_see
         self._name = name
         self._prepared = prepared
         self._history = history
@@ -179,7 +186,7 @@ class RetrievalReport:
                 self._songs,
                 query_parts,
                 song_parts,
-                simple_features(self._prepared),
+                self._baselines_see,
             )
         }
         if "text" in modalities and self._prepared.ready is None:
@@ -205,9 +212,22 @@ class RetrievalReport:
         return [save_figure(f, folder / f"{name}.png") for name, f in figures.items()]
 
 
-def simple_features(prepared: Prepared) -> SimpleFeatures:
-    """Return what baselines see: simple features of media, or those that are ready."""
-    measures = prepared.ready.measures() if prepared.ready is not None else None
+def simple_features(
+    prepared: Prepared, pictures: BackboneStore | None = None
+) -> SimpleFeatures:
+    """Return what baselines see: simple features of media, or those that are ready.
+
+    Args:
+        prepared: The data of the run.
+        pictures: Features of a pretrained backbone. Where the network starts from them,
+            so do the baselines: what is compared is what is done with them.
+    """
+    if prepared.ready is not None:
+        measures = prepared.ready.measures()
+    elif pictures is not None:
+        measures = MEASURES | {"image": (pictures.image, pictures.dim)}
+    else:
+        measures = MEASURES
     return SimpleFeatures(prepared.posts["train"], measures)
 
 

@@ -17,10 +17,10 @@ from keras_jtav.data.manifest import write_rejections
 from keras_jtav.judging import JUDGES
 from keras_jtav.model import build_model, check_config
 from keras_jtav.preparation import Prepared, prepare
-from keras_jtav.reporting import REPORTS
+from keras_jtav.reporting import REPORTS, simple_features
 from keras_jtav.serving.export import check_exportable, export_model
 from keras_jtav.training import seed_everything
-from keras_jtav.transfer import train_phases
+from keras_jtav.transfer import pretrained_pictures, train_phases
 
 RUNS_FOLDER = Path("runs")
 EXPORTS_FOLDER = Path("exported_models")
@@ -89,17 +89,21 @@ def run(
         console.show_words(config.features, prepared.vocabulary, prepared.ready)
 
     models = build_model(config, prepared.spec, prepared.vocabulary.matrix)
+    pictures = pretrained_pictures(models, prepared, console.progress)
     judge = JUDGES[config.task](models, prepared)
     history = train_phases(
         config,
         models,
         prepared,
+        pictures,
         folder,
-        console.progress,
         lambda phase, epochs: [console.TrainingProgress(phase, epochs)],
     )
 
-    report = REPORTS[config.task](judge, prepared, history, model_name(config))
+    baselines_see = simple_features(prepared, pictures)
+    report = REPORTS[config.task](
+        judge, prepared, history, model_name(config), baselines_see
+    )
     exported = None
     if prepared.ready is None:
         exported = export_model(

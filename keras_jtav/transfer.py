@@ -43,8 +43,8 @@ def train_phases(
     config: Config,
     models: Mapping[str, keras.Model],
     prepared: Prepared,
+    pictures: BackboneStore | None,
     folder: Path,
-    progress: Progress,
     callbacks: Callbacks,
 ) -> list[dict[str, float]]:
     """Train what a config asks for, going on from ``folder``'s state.
@@ -53,8 +53,8 @@ def train_phases(
         config: The run.
         models: What ``build_model`` returned for it; trained in place.
         prepared: The data of the run.
+        pictures: What ``pretrained_pictures`` returned for the models.
         folder: Where checkpoints and TensorBoard logs are kept.
-        progress: Wraps an iterable, given its length and a title.
         callbacks: Returns further callbacks, given a phase and its number of epochs.
 
     Returns:
@@ -88,11 +88,10 @@ def train_phases(
         )
         return [{"phase": name, **epoch} for epoch in history]
 
-    encoder = frozen_encoder(models["train"])
-    if encoder is None:
+    if pictures is None:
         return phase("train", models, prepared, options)
-    backbone = backbone_of(encoder)
-    above = with_backbone_features(prepared, encoder, progress)
+    backbone = backbone_of(frozen_encoder(models["train"]))
+    above = with_backbone_features(prepared, pictures)
     models_above = build_model(config, above.spec, prepared.vocabulary.matrix)
     history = phase("train", models_above, above, options)
     copy_weights(models_above["train"], models["train"], backbone)
@@ -125,17 +124,19 @@ def _start(
     )
 
 
-def with_backbone_features(
-    prepared: Prepared, encoder: keras.Model, progress: Progress
-) -> Prepared:
-    """Return the same data with a frozen backbone's features in place of pictures.
+def pretrained_pictures(
+    models: Mapping[str, keras.Model], prepared: Prepared, progress: Progress
+) -> BackboneStore | None:
+    """Return all pictures as a frozen backbone sees them; ``None`` where none is.
 
     Args:
-        prepared: The data of a run.
-        encoder: Its image encoder.
+        models: What ``build_model`` returned, before it is trained.
+        prepared: The data of the run.
         progress: Wraps an iterable, given its length and a title.
     """
-    extractor = backbone_features(encoder)
+    encoder = frozen_encoder(models["train"])
+    if encoder is None:
+        return None
     paths = sorted(
         {
             post.image
@@ -144,9 +145,14 @@ def with_backbone_features(
             if post.image is not None and prepared.store.has(post.image)
         }
     )
-    store = BackboneStore(prepared.store, extractor)
+    store = BackboneStore(prepared.store, backbone_features(encoder))
     store.prepare(paths, progress)
-    spec = replace(prepared.spec, image_features=extractor.output.shape[-1])
+    return store
+
+
+def with_backbone_features(prepared: Prepared, store: BackboneStore) -> Prepared:
+    """Return the same data with a frozen backbone's features in place of pictures."""
+    spec = replace(prepared.spec, image_features=store.dim)
     features = {
         split: prepared.features[split].with_store(store, spec)
         for split in prepared.posts
@@ -170,11 +176,15 @@ class BackboneStore:
     Args:
         store: Features of the media files.
         extractor: From pictures to backbone features.
+
+    Attributes:
+        dim: How many features a picture has.
     """
 
     def __init__(self, store: MediaStore, extractor: keras.Model) -> None:
         self._store = store
         self._extractor = extractor
+        self.dim = extractor.output.shape[-1]
         self.has = store.has
         self.spectrogram = store.spectrogram
         weights = hashlib.sha256()

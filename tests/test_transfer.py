@@ -4,13 +4,23 @@ import keras
 import numpy as np
 import pytest
 
-from keras_jtav.encoders.image_encoder import backbone_of, frozen_encoder
+from keras_jtav.encoders.image_encoder import (
+    backbone_features,
+    backbone_of,
+    frozen_encoder,
+)
 from keras_jtav.encoders.small_cnn import small_cnn
 from keras_jtav.experiments import preset_config
 from keras_jtav.judging import JUDGES
 from keras_jtav.model import build_model
 from keras_jtav.preparation import prepare
-from keras_jtav.transfer import copy_weights, train_phases, with_backbone_features
+from keras_jtav.reporting import simple_features
+from keras_jtav.transfer import (
+    copy_weights,
+    pretrained_pictures,
+    train_phases,
+    with_backbone_features,
+)
 
 
 def silent(items, total, title):
@@ -41,7 +51,8 @@ def answers(config, models, prepared):
 def test_the_whole_model_answers_as_the_one_above_its_backbone(frozen):
     config, prepared, models = frozen
     encoder = frozen_encoder(models["train"])
-    above = with_backbone_features(prepared, encoder, silent)
+    pictures = pretrained_pictures(models, prepared, silent)
+    above = with_backbone_features(prepared, pictures)
     models_above = build_model(config, above.spec, prepared.vocabulary.matrix)
     expected = answers(config, models_above, above)
     before = answers(config, models, prepared)
@@ -53,17 +64,28 @@ def test_the_whole_model_answers_as_the_one_above_its_backbone(frozen):
 
 def test_features_are_computed_once(frozen):
     _, prepared, models = frozen
-    encoder = frozen_encoder(models["train"])
     computed = []
 
     def count(items, total, title):
         computed.append(total)
         return items
 
-    with_backbone_features(prepared, encoder, count)
-    with_backbone_features(prepared, encoder, count)
+    pretrained_pictures(models, prepared, count)
+    pretrained_pictures(models, prepared, count)
     assert computed[0] > 0
     assert computed[1] == 0
+
+
+def test_baselines_see_the_pictures_that_the_network_starts_from(frozen):
+    _, prepared, models = frozen
+    pictures = pretrained_pictures(models, prepared, silent)
+    posts = [post for post in prepared.posts["test"] if post.image is not None]
+    seen = simple_features(prepared, pictures).part("image", posts)
+    encoder = backbone_features(frozen_encoder(models["train"]))
+    raw = np.stack([prepared.store.image(post.image) for post in posts])
+    np.testing.assert_allclose(seen[:, :-1], encoder(raw), atol=1e-5)
+    counted = simple_features(prepared).part("image", posts)
+    assert counted.shape[1] != seen.shape[1]
 
 
 @pytest.mark.slow
@@ -77,8 +99,8 @@ def test_the_first_phase_leaves_the_backbone_and_the_second_moves_it(frozen, tmp
             config.override(settings),
             models,
             prepared,
+            pretrained_pictures(models, prepared, silent),
             tmp_path / folder,
-            silent,
             lambda phase, epochs: [],
         )
         moved = [

@@ -61,7 +61,7 @@ class SimpleFeatures:
         measures: Mapping[str, Measure] | None = None,
     ) -> None:
         self.train_posts = list(train_posts)
-        self._measures = _MEASURES if measures is None else measures
+        self._measures = MEASURES if measures is None else measures
         self._text_vectors: dict[str, Callable[[list[str]], np.ndarray]] = {}
         self._measured: dict[tuple[str, str | Path], np.ndarray] = {}
 
@@ -150,4 +150,4 @@ def _measure_image(path: Path) -> np.ndarray:
     return picture_statistics(decode_image(path))
 
 
-_MEASURES = {"audio": (_measure_audio, AUDIO_DIM), "image": (_measure_image, IMAGE_DIM)}
+MEASURES = {"audio": (_measure_audio, AUDIO_DIM), "image": (_measure_image, IMAGE_DIM)}
