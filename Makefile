@@ -48,8 +48,9 @@ $(WEIGHTS): | setup
 	-$(BIN)/python -m keras_jtav.encoders.fetch_squeezenet
 
 .PHONY: bench
-bench: setup ## Measure speed side by side
-	$(BIN)/python benchmarks/fusion.py
+bench: setup ## Measure speed side by side, and what the report explains
+	for script in fusion pair_scores matching flattery; do \
+		$(BIN)/python benchmarks/$$script.py || exit 1; done
 
 .PHONY: docs
 docs: demo ## Draw the README's picture again, from a demo run

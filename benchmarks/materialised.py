@@ -21,5 +21,5 @@ def pooled(pooling, matrix):
     latent = tf.tanh(tf.einsum("bij,ik->bjk", matrix, pooling.kernel) + pooling.bias)
     alpha = tf.nn.softmax(tf.einsum("bjk,kh->bjh", latent, pooling.context), axis=1)
     gated = tf.einsum("bij,bjh->bhi", matrix, alpha)
-    gated = tf.reshape(gated, (len(matrix), -1))
+    gated = tf.reshape(gated, (tf.shape(matrix)[0], -1))
     return pooling.activation(gated @ pooling.output_kernel + pooling.output_bias)

@@ -7,6 +7,10 @@ from collections.abc import Iterable, Mapping
 import keras
 import numpy as np
 
+from keras_jtav.config import MODALITIES
+from keras_jtav.fusion.cmf_ap_of_all_pairs import can_share, unify_all_pairs
+
+PAIRS_AT_ONCE = 1024  # each has a latent vector at every coordinate
 Encodings = dict[str, np.ndarray]
 
 
@@ -38,7 +42,7 @@ def pair_scores(
     models: Mapping[str, keras.Model],
     queries: Mapping[str, np.ndarray],
     songs: Mapping[str, np.ndarray],
-    block_pairs: int = 4096,
+    block_pairs: int = 16384,
 ) -> np.ndarray:
     """Score every query with every song.
 
@@ -90,22 +94,88 @@ def _score_block(
     models: Mapping[str, keras.Model], queries: Encodings, songs: Encodings
 ) -> np.ndarray:
     """Return the scores of one block, ``(queries, songs)``."""
+    by_caption = _encode_text(models, queries, songs)
+    scores = _score_together(models["score"], queries, songs, by_caption)
+    if scores is None:
+        scores = _score_one_by_one(models["score"], queries, songs, by_caption)
+    return scores
+
+
+def _encode_text(
+    models: Mapping[str, keras.Model], queries: Encodings, songs: Encodings
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return ``t`` of all songs under each distinct caption, and which query has which.
+
+    Returns:
+        Float ``(captions, songs, dim)`` and int ``(queries,)``; ``None`` without text.
+    """
+    if "encode_text" not in models:
+        return None
+    captions, caption_of = _caption_index(queries)
+    num_songs = len(songs["words"])
+    text = models["encode_text"].predict_on_batch(
+        {
+            "words": np.tile(songs["words"], (len(captions), 1, 1)),
+            "supporting_words": np.repeat(captions, num_songs, axis=0),
+        }
+    )
+    return text.reshape(len(captions), num_songs, -1), caption_of
+
+
+def _score_together(
+    score: keras.Model,
+    queries: Encodings,
+    songs: Encodings,
+    by_caption: tuple[np.ndarray, np.ndarray] | None,
+) -> np.ndarray | None:
+    """Score a block by what its pairs share; ``None`` where they share nothing."""
+    layers = {layer.name: layer for layer in score.layers}
+    fusion = layers.get("fusion")
+    if fusion is None or not can_share(fusion):
+        return None
+    sides: dict[str, Encodings] = {"queries": {}, "songs": {}, "pairs": {}}
+    seen = {tensor.name for tensor in fusion.inputs}
+    for index, modality in enumerate(m for m in MODALITIES if m in seen):
+        if modality != "text":
+            side = "queries" if modality == "image" else "songs"
+            encodings = queries if modality == "image" else songs
+            vectors = encodings[f"{modality}_vector"]
+            present = encodings[f"{modality}_present"]
+        else:
+            text, caption_of = by_caption
+            side = "songs" if len(text) == 1 else "pairs"
+            vectors = text[0] if len(text) == 1 else text[caption_of]
+            present = songs["words"].any(axis=(1, 2))
+        sides[side][modality] = layers["absent"].fill(index, vectors, present)
+    unified = unify_all_pairs(fusion, **sides)
+    if unified is None:
+        return None
+    size = unified.shape[:2]
+    logits = layers["head"](keras.ops.reshape(unified, (-1, unified.shape[-1])))
+    scores = keras.ops.convert_to_numpy(logits).reshape(size)
+    if "query_tower" in queries:
+        scores = scores + queries["query_tower"] @ songs["song_tower"].T
+    return scores
+
+
+def _score_one_by_one(
+    score: keras.Model,
+    queries: Encodings,
+    songs: Encodings,
+    by_caption: tuple[np.ndarray, np.ndarray] | None,
+) -> np.ndarray:
+    """Score a block pair by pair, a few thousand of them at once."""
     num_queries = len(queries["image_vector"])
     num_songs = len(next(iter(songs.values())))
-    query_of = np.repeat(np.arange(num_queries), num_songs)
-    song_of = np.tile(np.arange(num_songs), num_queries)
-    pairs = take(queries, query_of) | take(songs, song_of)
-    if "encode_text" in models:
-        captions, caption_of = _caption_index(queries)
-        text = models["encode_text"].predict_on_batch(
-            {
-                "words": np.tile(songs["words"], (len(captions), 1, 1)),
-                "supporting_words": np.repeat(captions, num_songs, axis=0),
-            }
-        )
-        pairs["text_vector"] = text[caption_of[query_of] * num_songs + song_of]
-        pairs["text_present"] = songs["words"].any(axis=(1, 2))[song_of]
-    score = models["score"]
     names = [tensor.name for tensor in score.inputs]
-    logits = score.predict_on_batch({name: pairs[name] for name in names})
-    return logits.reshape(num_queries, num_songs)
+    logits = []
+    for first in range(0, num_queries * num_songs, PAIRS_AT_ONCE):
+        pairs = np.arange(first, min(first + PAIRS_AT_ONCE, num_queries * num_songs))
+        query_of, song_of = np.divmod(pairs, num_songs)
+        rows = take(queries, query_of) | take(songs, song_of)
+        if by_caption is not None:
+            text, caption_of = by_caption
+            rows["text_vector"] = text[caption_of[query_of], song_of]
+            rows["text_present"] = songs["words"].any(axis=(1, 2))[song_of]
+        logits.append(score.predict_on_batch({name: rows[name] for name in names}))
+    return np.concatenate(logits).reshape(num_queries, num_songs)

@@ -68,13 +68,20 @@ class AbsentVectors(keras.layers.Layer):
         present = ops.stack([ops.cast(mask, "bool") for mask in masks], axis=-1)
         if training and self.rate:
             present = hide_modalities(present, self.rate, self.seed_generator)
-        columns = ops.split(present, len(vectors), axis=-1)  # each (batch, 1)
         return [
-            ops.where(column, vector, absent)
-            for column, vector, absent in zip(
-                columns, vectors, self.absent, strict=True
-            )
+            self.fill(index, vector, present[:, index])
+            for index, vector in enumerate(vectors)
         ]
+
+    def fill(self, index, vector, mask):
+        """Return the vectors of one modality with the missing ones replaced.
+
+        Args:
+            index: Which modality, in the order of ``call``.
+            vector: Float (..., dim).
+            mask: Bool (...), False = missing.
+        """
+        return ops.where(mask[..., None], vector, self.absent[index])
 
     def compute_output_shape(self, vectors_shape, masks_shape):
         """Return the shapes of the vectors."""

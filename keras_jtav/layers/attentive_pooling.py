@@ -3,6 +3,12 @@
 import keras
 from keras import ops
 
+from keras_jtav.layers.position_logits import (
+    all_position_logits,
+    nodes_needed,
+    position_logits,
+)
+
 
 @keras.saving.register_keras_serializable(package="keras_jtav")
 class AttentivePooling(keras.layers.Layer):
@@ -70,14 +76,48 @@ class AttentivePooling(keras.layers.Layer):
 
     def call(self, vector, other):
         """Return ``m`` reconstructed from the rank-one matrix ``m n^T``."""
-        slopes = ops.matmul(vector, self.kernel)  # (batch, units)
-        logits = position_logits(other, slopes, self.bias, self.context)
-        alpha = ops.softmax(ops.cast(logits, "float32"), axis=1)
-        gates = ops.einsum("bj,bjh->bh", ops.cast(other, "float32"), alpha)
-        gates = ops.cast(gates, vector.dtype)
-        gated = gates[:, :, None] * vector[:, None, :]  # C alpha: (batch, heads, dim)
-        gated = ops.reshape(gated, (-1, self.heads * vector.shape[-1]))
-        return self.activation(ops.matmul(gated, self.output_kernel) + self.output_bias)
+        positions, *attention = self._attention(vector, other)
+        gates = _read(positions, position_logits(positions, *attention))
+        return self._reconstruct(vector, gates)
+
+    def of_all_pairs(self, vectors, others):
+        """Return what ``call`` gives for every vector with every other one.
+
+        The work that is the same for all of them is shared; not for training.
+
+        Args:
+            vectors: ``m``, float (vectors, dim), values and not symbols.
+            others: ``n``, float (others, other_dim).
+
+        Returns:
+            Float (vectors, others, dim), or ``None`` where the weights are too steep,
+            or the bias depends on the position, for an exact shared form.
+        """
+        positions, slopes, bias, context = self._attention(vectors, others)
+        count = nodes_needed(positions, slopes, context)
+        if self.positional_bias or count is None:
+            return None
+        logits = all_position_logits(positions, slopes, bias, context, count)
+        gates = _read(positions, ops.swapaxes(logits, 1, 2))
+        return self._reconstruct(vectors[:, None], gates)
+
+    def _attention(self, vector, other):
+        slopes = ops.matmul(vector, self.kernel)
+        tensors = (other, slopes, self.bias, self.context)
+        return [ops.cast(ops.convert_to_tensor(t), "float32") for t in tensors]
+
+    def _reconstruct(self, vector, gates):
+        """Return ``sigma(W_hat C alpha + b_hat)``, with ``n . alpha`` of each head.
+
+        Each head gates its share of ``W_hat m``, which no ``n`` is part of.
+        """
+        dim = self.output_kernel.shape[-1]
+        by_head = ops.reshape(self.output_kernel, (self.heads, dim, dim))
+        by_head = ops.reshape(ops.transpose(by_head, (1, 0, 2)), (dim, -1))
+        shares = ops.matmul(vector, by_head)
+        shares = ops.reshape(shares, (*ops.shape(vector)[:-1], self.heads, dim))
+        gates = ops.cast(gates, vector.dtype)[..., None]
+        return self.activation(ops.sum(gates * shares, axis=-2) + self.output_bias)
 
     def compute_output_shape(self, vector_shape, other_shape):
         """Return the shape of the vector that is reconstructed."""
@@ -94,20 +134,7 @@ class AttentivePooling(keras.layers.Layer):
         }
 
 
-def position_logits(positions, slopes, bias, context):
-    """Return ``f(x_j) = sum_k u_k tanh(a_k x_j + b_k)`` at every coordinate of n.
-
-    The direct form: its cost is batch * positions * units. With a shared bias ``f`` is
-    a smooth function of one number per row, so it may be interpolated instead.
-
-    Args:
-        positions: ``x``, float (batch, positions).
-        slopes: ``a``, float (batch, units).
-        bias: ``b``, float (units,) or (positions, units).
-        context: ``u``, float (units, heads).
-
-    Returns:
-        float (batch, positions, heads).
-    """
-    latent = ops.tanh(positions[:, :, None] * slopes[:, None, :] + bias)
-    return ops.matmul(latent, context)
+def _read(positions, logits):
+    """Return ``n . alpha`` of every head: (..., heads) of logits (..., heads, dim)."""
+    alpha = ops.softmax(logits, axis=-1)
+    return ops.sum(positions[..., None, :] * alpha, axis=-1)

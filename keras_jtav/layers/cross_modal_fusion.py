@@ -68,6 +68,18 @@ class CrossModalFusion(keras.layers.Layer):
             [self.row_pooling(m, n), self.column_pooling(n, m)], axis=-1
         )
 
+    def of_all_pairs(self, ms, ns):
+        """Return what ``call`` gives for every m with every n; not for training.
+
+        Returns:
+            Float (ms, ns, m_dim + n_dim), or ``None``, see ``AttentivePooling``.
+        """
+        rows = self.row_pooling.of_all_pairs(ms, ns)
+        columns = self.column_pooling.of_all_pairs(ns, ms)
+        if rows is None or columns is None:
+            return None
+        return ops.concatenate([rows, ops.swapaxes(columns, 0, 1)], axis=-1)
+
     def compute_output_shape(self, inputs_shape):
         """Return (batch, m_dim + n_dim)."""
         m_shape, n_shape = inputs_shape

@@ -13,6 +13,7 @@ from functools import partial
 import keras
 from keras import KerasTensor, layers, ops
 
+from keras_jtav.config import MODALITIES
 from keras_jtav.encoders.image_encoder import with_features
 from keras_jtav.features.spec import FeatureSpec
 from keras_jtav.layers import (
@@ -193,10 +194,11 @@ def _score(
         text_dim = encoders["text"].output.shape[-1]
         inputs["text_vector"] = keras.Input((text_dim,), name="text_vector")
         inputs["text_present"] = keras.Input((), name="text_present", dtype="bool")
-    vectors = [inputs[f"{modality}_vector"] for modality in encoders]
-    masks = [inputs[f"{modality}_present"] for modality in encoders]
+    order = [modality for modality in MODALITIES if modality in encoders]
+    vectors = [inputs[f"{modality}_vector"] for modality in order]
+    masks = [inputs[f"{modality}_present"] for modality in order]
     present = absent(vectors, masks)
-    by_modality = dict(zip(encoders, present, strict=True))
+    by_modality = dict(zip(order, present, strict=True))
     dims = {modality: vector.shape[-1] for modality, vector in by_modality.items()}
     unified = fuse(dims)(by_modality)
     logit = head(unified.shape[-1])(unified)

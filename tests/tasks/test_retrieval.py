@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 
 from keras_jtav.config import Config
+from keras_jtav.evaluation import pair_scores as scoring
 from keras_jtav.evaluation.pair_scores import pair_scores
+from keras_jtav.fusion.cmf_ap_of_all_pairs import unify_all_pairs
 from keras_jtav.model import build_model
 
 CANDIDATES = 3
@@ -72,6 +74,83 @@ def test_blocks_do_not_change_scores(models, make_features, block_pairs):
                 {n: a[[song]] for n, a in songs.items()},
             )
             np.testing.assert_allclose(one[0, 0], scores[query, song], atol=1e-5)
+
+
+@pytest.fixture
+def tables(monkeypatch):
+    """What ``unify_all_pairs`` returned so far."""
+    returned = []
+
+    def unify(*arguments, **named):
+        returned.append(unify_all_pairs(*arguments, **named))
+        return returned[-1]
+
+    monkeypatch.setattr(scoring, "unify_all_pairs", unify)
+    return returned
+
+
+@pytest.mark.parametrize("captions", ["one", "all", "none"])
+@pytest.mark.parametrize(
+    ("settings", "shares"),
+    [
+        ([], True),
+        (["fusion.residual=true", "fusion.heads=2"], True),
+        (["fusion.normalize=false", "tower_units=3"], True),
+        (["modalities=image,audio"], True),
+        (["modalities=text,image"], True),
+        (["fusion=early"], False),
+        (["fusion.positional_bias=true"], False),
+    ],
+    ids=lambda value: ",".join(value) if isinstance(value, list) else str(value),
+)
+def test_scoring_pairs_together_does_not_change_their_scores(
+    spec, small_settings, make_features, tables, monkeypatch, settings, shares, captions
+):
+    settings = ["task=retrieval", *small_settings, *settings]
+    models = build_model(Config().override(settings), spec)
+    features = make_features(5, seed=3)
+    if captions != "all":
+        features["supporting_words"][:] = features["supporting_words"][0]
+    if captions == "none":
+        features["supporting_words"][:] = 0
+    features["image_mask"][1] = False
+    queries = encode(models["encode_query"], features)
+    songs = make_features(6, seed=4)
+    songs["segment_mask"][2] = False
+    songs["words"][3] = 0
+    songs = encode(models["encode_song"], songs)
+    tables = []
+    monkeypatch.setattr(
+        scoring,
+        "unify_all_pairs",
+        lambda *sides, **named: (
+            tables.append(unify_all_pairs(*sides, **named)) or tables[-1]
+        ),
+    )
+    together = pair_scores(models, queries, songs)
+    assert [table is not None for table in tables] == [True] * shares
+    monkeypatch.setattr(scoring, "can_share", lambda fusion: False)
+    np.testing.assert_allclose(together, pair_scores(models, queries, songs), atol=1e-5)
+
+
+def test_weights_too_steep_to_share_are_scored_one_by_one(
+    spec, small_settings, make_features, tables
+):
+    models = build_model(Config().override(["task=retrieval", *small_settings]), spec)
+    fusion = models["score"].get_layer("fusion")
+    for pair in ("text_image", "text_audio", "audio_image"):
+        pooling = fusion.get_layer(pair).row_pooling
+        pooling.kernel.assign(1e4 * pooling.kernel)
+    queries = encode(models["encode_query"], make_features(3, seed=3))
+    songs = encode(models["encode_song"], make_features(4, seed=4))
+    scores = pair_scores(models, queries, songs)
+    assert tables == [None]
+    one = pair_scores(
+        models,
+        {n: a[[1]] for n, a in queries.items()},
+        {n: a[[2]] for n, a in songs.items()},
+    )
+    np.testing.assert_allclose(one[0, 0], scores[1, 2], atol=1e-5)
 
 
 def test_one_step_of_training_runs(models, make_features):

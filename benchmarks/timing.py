@@ -1,0 +1,60 @@
+"""Timing in turns, and peaks of memory: what the benchmarks share."""
+
+import multiprocessing
+import resource
+import statistics
+import time
+
+
+def in_turns(forms, rounds, calls=1):
+    """Return seconds per call of each form, one number a round.
+
+    The forms take turns, so that a slow moment of the machine hits all of them.
+
+    Args:
+        forms: Functions by name; each waits for its own end. Called once before.
+        rounds: Turns of every form.
+        calls: Calls in one turn.
+    """
+    for form in forms.values():
+        form()
+    seconds = {name: [] for name in forms}
+    for _ in range(rounds):
+        for name, form in forms.items():
+            start = time.perf_counter()
+            for _ in range(calls):
+                form()
+            seconds[name].append((time.perf_counter() - start) / calls)
+    return seconds
+
+
+def cell(seconds, factor=1000.0):
+    """Return ``median (least to most)``, in milliseconds by default."""
+    values = [factor * value for value in seconds]
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def ratio(slow, fast):
+    """Return how many times faster the median of ``fast`` is."""
+    return statistics.median(slow) / statistics.median(fast)
+
+
+def megabytes(job, *arguments):
+    """Return the peak of memory of a job in a process of its own, TensorFlow and all.
+
+    Args:
+        job: Function of a module.
+        *arguments: Its arguments.
+    """
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue()
+    process = context.Process(target=_measure, args=(queue, job, arguments))
+    process.start()
+    peak = queue.get()
+    process.join()
+    return peak
+
+
+def _measure(queue, job, arguments):
+    job(*arguments)
+    queue.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

@@ -1,0 +1,143 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+
+from keras_jtav.layers import AttentivePooling, CrossModalFusion
+from keras_jtav.layers.chebyshev import (
+    chebyshev_nodes,
+    chebyshev_polynomials,
+    coefficients_from_values,
+    interpolation_error,
+)
+from keras_jtav.layers.position_logits import (
+    NODES,
+    TOLERANCE,
+    all_position_logits,
+    nodes_needed,
+    position_logits,
+)
+
+# 17 nodes are enough, 65 are, none are
+STEEPNESS = {"17": 0.3, "65": 2.0, "direct": 40.0}
+
+
+def arguments(rng, steepness, heads=2):
+    """Return x, a, b, u whose largest ``|a x|`` is about the steepness."""
+    positions = rng.uniform(-1, 1, size=(3, 40))
+    slopes = rng.uniform(-steepness, steepness, size=(3, 30))
+    bias, context = rng.normal(size=30), rng.normal(0, 0.1, size=(30, heads))
+    return [array.astype("float32") for array in (positions, slopes, bias, context)]
+
+
+def reference(positions, slopes, bias, context):
+    """Eq. 3's attention, term by term."""
+    latent = tf.tanh(positions[:, :, None] * slopes[:, None, :] + bias)
+    return tf.einsum("bpk,kh->bhp", latent, context)
+
+
+def test_polynomials_by_hand():
+    # T_2 = 2 x^2 - 1, T_3 = 4 x^3 - 3 x, T_4 = 8 x^4 - 8 x^2 + 1 at x = 1/2.
+    values = np.asarray(chebyshev_polynomials(np.array([[0.5]]), 5))
+    np.testing.assert_allclose(values[0, :, 0], [1, 0.5, -0.5, -1, -0.5])
+
+
+@pytest.mark.parametrize("count", [2, 3, 17, 20, 65])
+def test_polynomials_are_cosines_and_coefficients_bring_them_back(count):
+    angles = np.arccos(chebyshev_nodes(count))
+    values = np.asarray(chebyshev_polynomials(np.cos(angles), count))
+    np.testing.assert_allclose(
+        values, np.cos(np.arange(count)[:, None] * angles), atol=1e-9
+    )
+    identity = values @ coefficients_from_values(count)
+    np.testing.assert_allclose(identity, np.eye(count), atol=1e-9)
+
+
+@pytest.mark.parametrize("count", NODES)
+@pytest.mark.parametrize("steepness", [0.05, 0.5, 1.5, 4.0, 10.0])
+def test_no_bias_makes_interpolation_worse_than_the_bound(count, steepness):
+    """Adversarial weights: one tanh, with its bend wherever it hurts most."""
+    x = np.linspace(-1, 1, 501)
+    basis = np.asarray(chebyshev_polynomials(x, count))
+    bias = np.linspace(-2 * steepness, 2 * steepness, 81)[:, None]
+    at_nodes = np.tanh(steepness * chebyshev_nodes(count) + bias)
+    approximation = at_nodes @ coefficients_from_values(count) @ basis
+    error = np.abs(approximation - np.tanh(steepness * x + bias)).max()
+    assert error <= float(interpolation_error(steepness, count)) + 1e-13
+
+
+@pytest.mark.parametrize(("form", "steepness"), STEEPNESS.items())
+def test_the_size_of_the_weights_chooses_the_form(rng, form, steepness):
+    positions, slopes, _, context = arguments(rng, steepness)
+    count = nodes_needed(positions, slopes, context)
+    assert count == (None if form == "direct" else int(form))
+
+
+@pytest.mark.parametrize("steepness", STEEPNESS.values())
+@pytest.mark.parametrize("compiled", [False, True])
+def test_values_and_gradients_are_those_of_the_equation(rng, steepness, compiled):
+    given = [tf.constant(array) for array in arguments(rng, steepness)]
+    weights = tf.constant(rng.normal(size=(3, 2, 40)), "float32")
+
+    def outcome(function):
+        with tf.GradientTape() as tape:
+            tape.watch(given)
+            values = function(*given)
+            loss = tf.reduce_sum(weights * values)
+        return [values, *tape.gradient(loss, given)]
+
+    run = tf.function(outcome, autograph=False) if compiled else outcome
+    for ours, theirs in zip(run(position_logits), outcome(reference), strict=True):
+        scale = max(1.0, float(tf.reduce_max(tf.abs(theirs))))
+        np.testing.assert_allclose(ours, theirs, atol=5 * TOLERANCE * scale)
+
+
+def test_a_row_alone_is_what_it_is_among_others(rng):
+    given = arguments(rng, STEEPNESS["17"])
+    together = np.asarray(position_logits(*given))
+    for row in range(3):
+        alone = position_logits(given[0][[row]], given[1][[row]], *given[2:])
+        np.testing.assert_allclose(alone[0], together[row], atol=2 * TOLERANCE)
+
+
+def test_zeros_have_logits_too(rng):
+    _, slopes, bias, context = arguments(rng, 0.3)
+    logits = position_logits(np.zeros((3, 5), "float32"), slopes, bias, context)
+    expected = np.tanh(bias) @ context  # tanh(0 a + b)
+    np.testing.assert_allclose(
+        logits, np.broadcast_to(expected[None, :, None], (3, 2, 5)), atol=TOLERANCE
+    )
+
+
+@pytest.mark.parametrize("form", ["17", "65"])
+def test_shared_nodes_give_every_pair_its_own_logits(rng, form):
+    positions, slopes, bias, context = arguments(rng, STEEPNESS[form])
+    shared = all_position_logits(positions, slopes[:2], bias, context, int(form))
+    for row in range(2):
+        for other in range(3):
+            own = reference(positions[[other]], slopes[[row]], bias, context)[0]
+            np.testing.assert_allclose(shared[row, :, other], own, atol=3 * TOLERANCE)
+
+
+@pytest.mark.parametrize("heads", [1, 3])
+def test_fusion_of_all_pairs_is_that_of_each(rng, heads):
+    layer = CrossModalFusion(units=12, heads=heads)
+    layer.build([(None, 8), (None, 10)])
+    layer.set_weights([rng.normal(0, 0.3, w.shape) for w in layer.get_weights()])
+    ms, ns = (
+        rng.normal(0, 0.3, size=shape).astype("float32") for shape in ((4, 8), (5, 10))
+    )
+    table = np.asarray(layer.of_all_pairs(ops.convert_to_tensor(ms), ns))
+    assert table.shape == (4, 5, 18)
+    for row in range(4):
+        own = layer([np.repeat(ms[[row]], 5, axis=0), ns])
+        np.testing.assert_allclose(table[row], own, atol=1e-6)
+
+
+@pytest.mark.parametrize(("bias", "scale"), [(True, 0.1), (False, 300.0)])
+def test_what_cannot_be_shared_is_not(rng, bias, scale):
+    pooling = AttentivePooling(units=6, positional_bias=bias)
+    pooling.build((None, 8), (None, 8))
+    pooling.set_weights([rng.normal(0, scale, w.shape) for w in pooling.get_weights()])
+    vectors = ops.convert_to_tensor(rng.normal(size=(3, 8)).astype("float32"))
+    assert pooling.of_all_pairs(vectors, vectors) is None
