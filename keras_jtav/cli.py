@@ -1,4 +1,4 @@
-"""The command line: ``keras-jtav train``, ``check``, ``predict`` and ``report``.
+"""The command line: ``keras-jtav train``, ``check``, ``predict`` and others.
 
 Nothing heavy is imported before a command runs, so that ``--help`` answers at once.
 """
@@ -54,7 +54,17 @@ def _parser() -> argparse.ArgumentParser:
     _add_check(commands.add_parser("check", help="read a table of posts and report"))
     _add_predict(commands.add_parser("predict", help="use an exported model on files"))
     _add_report(commands.add_parser("report", help="draw a table again"))
+    _add_cache(commands.add_parser("cache", help="show what is kept on disk, or clear"))
     return parser
+
+
+def _add_cache(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_cache)
+    parser.add_argument(
+        "--clear",
+        action="store_true",
+        help="remove what can be made again: features, word vectors, synthetic data",
+    )
 
 
 def _add_report(parser: argparse.ArgumentParser) -> None:
@@ -209,6 +219,17 @@ def _report(options: argparse.Namespace) -> int:
 
     for path in report(options.folder):
         print(path)
+    return 0
+
+
+def _cache(options: argparse.Namespace) -> int:
+    from keras_jtav.data.home import clear_cache, home_folder, kept_bytes
+
+    if options.clear:
+        print(f"removed {clear_cache() / 1e6:.1f} MB")
+    print(home_folder())
+    for name, size in kept_bytes().items():
+        print(f"{size / 1e6:10.1f} MB  {name}")
     return 0
 
 

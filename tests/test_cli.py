@@ -428,3 +428,14 @@ def test_predict_of_retrieval_says_what_it_lacks(
     (tmp_path / "page.jpg").write_text("404")
     message = fails(*command, tmp_path / "page.jpg")
     assert "page.jpg: is no picture that can be read" in message
+
+
+def test_cache_is_shown_and_cleared(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_JTAV_HOME", str(tmp_path))
+    (tmp_path / "features").mkdir()
+    (tmp_path / "features" / "file").write_bytes(b"x" * 2_000_000)
+    assert main(["cache"]) == 0
+    assert "2.0 MB  features" in capsys.readouterr().out
+    assert main(["cache", "--clear"]) == 0
+    assert "removed 2.0 MB" in capsys.readouterr().out
+    assert not (tmp_path / "features").exists()

@@ -1,0 +1,121 @@
+"""Recordings to constant-Q spectrograms: the training pipeline beside librosa.
+
+Both read the same files, end at decibels and may use all cores: the pipeline through
+``tf.data``, librosa through a pool of processes, and alone. ``python
+benchmarks/audio.py`` takes about three minutes.
+"""
+
+import multiprocessing
+import os
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import librosa
+import numpy as np
+import soundfile
+import tensorflow as tf
+from timing import cell, in_turns, ratio
+
+from keras_jtav.config import SAMPLE_RATE_HZ
+from keras_jtav.data.decode import decode_audio
+from keras_jtav.features.cqt import ConstantQ
+from keras_jtav.features.segments import cut_segments
+
+CLIPS = 32
+SECONDS = 10.0
+SAMPLES = int(SECONDS * SAMPLE_RATE_HZ)
+FILE_RATE_HZ = 44100
+HOP_SAMPLES, BINS = 1024, 96
+ROUNDS = 5
+
+
+def write_clips(folder, suffix):
+    """Write stereo clips: chords that decay, over noise."""
+    rng = np.random.default_rng(0)
+    time = np.arange(int(SECONDS * FILE_RATE_HZ)) / FILE_RATE_HZ
+    paths = []
+    for number in range(CLIPS):
+        wave = 0.02 * rng.normal(size=(2, len(time)))
+        for hz in rng.uniform(60, 4000, size=6):
+            decay = np.exp(-(time % rng.uniform(0.3, 2)))
+            wave += 0.1 * decay * np.sin(2 * np.pi * hz * time)
+        paths.append(str(folder / f"clip-{number}{suffix}"))
+        soundfile.write(paths[-1], wave.T, FILE_RATE_HZ)
+    return paths
+
+
+def librosa_file(path):
+    wave, _ = librosa.load(path, sr=SAMPLE_RATE_HZ)
+    return librosa_cqt(wave)
+
+
+def librosa_cqt(wave):
+    spectrum = librosa.cqt(wave, sr=SAMPLE_RATE_HZ, hop_length=HOP_SAMPLES, n_bins=BINS)
+    return librosa.amplitude_to_db(np.abs(spectrum)).T
+
+
+def pipeline(constant_q):
+    """Return what reads files as training does, and gives decibels."""
+
+    def decode(path):
+        return decode_audio(Path(path.decode()))
+
+    def load(path):
+        wave = tf.numpy_function(decode, [path], tf.float32)
+        return constant_q(cut_segments(tf.ensure_shape(wave, [None]), SAMPLES))[0]
+
+    def run(paths):
+        dataset = tf.data.Dataset.from_tensor_slices(paths)
+        dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
+        return list(dataset.prefetch(tf.data.AUTOTUNE).as_numpy_iterator())
+
+    return run
+
+
+def compare(title, ours, others):
+    print(f"\n{title}")
+    seconds = in_turns({"ours": ours, **others}, ROUNDS)
+    for name, times in seconds.items():
+        speed = "" if name == "ours" else f", ratio {ratio(times, seconds['ours']):.1f}"
+        print(f"  {name.ljust(24)}{cell(times, 1000 / CLIPS)} ms a clip{speed}")
+
+
+def main():
+    constant_q = ConstantQ(
+        sample_rate_hz=SAMPLE_RATE_HZ, hop_samples=HOP_SAMPLES, bins=BINS
+    )
+    read = pipeline(constant_q)
+    print(
+        f"{CLIPS} stereo clips of {SECONDS:.0f} s at {FILE_RATE_HZ} Hz, "
+        f"{os.cpu_count()} CPU cores, librosa {librosa.__version__}, TensorFlow "
+        f"{tf.__version__}; median (least to most) of {ROUNDS} rounds"
+    )
+    context = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as name, context.Pool() as pool:
+        for suffix in (".wav", ".ogg"):
+            paths = write_clips(Path(name), suffix)
+            compare(
+                f"file to constant-Q decibels, {suffix[1:].upper()}",
+                lambda paths=paths: read(paths),
+                {
+                    "librosa": lambda paths=paths: list(map(librosa_file, paths)),
+                    f"librosa, {os.cpu_count()} processes": (
+                        lambda paths=paths: pool.map(librosa_file, paths)
+                    ),
+                },
+            )
+        waves = [decode_audio(Path(path)) for path in paths]
+    alone = tf.function(constant_q, autograph=False)
+    compare(
+        "constant-Q transform alone, a clip at a time",
+        lambda: [alone(wave[None]).numpy() for wave in waves],
+        {"librosa": lambda: [librosa_cqt(wave) for wave in waves]},
+    )
+    differences = [np.abs(alone(w[None]).numpy()[0] - librosa_cqt(w)) for w in waves]
+    print(f"\nlargest difference: {max(d.max() for d in differences):.3f} dB")
+
+
+if __name__ == "__main__":
+    main()
