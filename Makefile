@@ -49,7 +49,7 @@ $(WEIGHTS): | setup
 
 .PHONY: bench
 bench: setup ## Measure speed side by side, and what the report explains
-	for script in fusion pair_scores matching flattery; do \
+	for script in fusion pair_scores audio matching flattery; do \
 		$(BIN)/python benchmarks/$$script.py || exit 1; done
 
 .PHONY: docs
