@@ -8,9 +8,12 @@ import keras
 import numpy as np
 
 from keras_jtav.config import MODALITIES
-from keras_jtav.fusion.cmf_ap_of_all_pairs import can_share, unify_all_pairs
+from keras_jtav.fusion.cmf_ap_of_all_pairs import (
+    PAIRS_AT_ONCE,
+    can_share,
+    unify_all_pairs,
+)
 
-PAIRS_AT_ONCE = 1024  # each has a latent vector at every coordinate
 Encodings = dict[str, np.ndarray]
 
 
@@ -113,12 +116,13 @@ def _encode_text(
         return None
     captions, caption_of = _caption_index(queries)
     num_songs = len(songs["words"])
-    text = models["encode_text"].predict_on_batch(
-        {
-            "words": np.tile(songs["words"], (len(captions), 1, 1)),
-            "supporting_words": np.repeat(captions, num_songs, axis=0),
-        }
-    )
+    batches = []
+    for first in range(0, len(captions) * num_songs, PAIRS_AT_ONCE):
+        last = min(first + PAIRS_AT_ONCE, len(captions) * num_songs)
+        caption, song = np.divmod(np.arange(first, last), num_songs)
+        words = {"words": songs["words"][song], "supporting_words": captions[caption]}
+        batches.append(words)
+    text = encode(models["encode_text"], batches)
     return text.reshape(len(captions), num_songs, -1), caption_of
 
 
@@ -164,7 +168,7 @@ def _score_one_by_one(
     songs: Encodings,
     by_caption: tuple[np.ndarray, np.ndarray] | None,
 ) -> np.ndarray:
-    """Score a block pair by pair, a few thousand of them at once."""
+    """Score a block pair by pair, ``PAIRS_AT_ONCE`` at a time."""
     num_queries = len(queries["image_vector"])
     num_songs = len(next(iter(songs.values())))
     names = [tensor.name for tensor in score.inputs]

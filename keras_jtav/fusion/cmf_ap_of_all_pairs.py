@@ -15,6 +15,7 @@ from keras_jtav.config import MODALITIES
 from keras_jtav.fusion.cmf_ap import PAIRS
 from keras_jtav.layers import CrossModalFusion
 
+PAIRS_AT_ONCE = 1024  # each may need a latent vector at every coordinate
 Vectors = Mapping[str, keras.KerasTensor]
 
 
@@ -80,7 +81,11 @@ def _fuse(layer: CrossModalFusion, m: keras.KerasTensor, n: keras.KerasTensor):
         ops.reshape(ops.broadcast_to(t, (*size, t.shape[-1])), (-1, t.shape[-1]))
         for t in (m, n)
     ]
-    return ops.reshape(layer(rows), (*size, -1))
+    blocks = [
+        layer([row[first : first + PAIRS_AT_ONCE] for row in rows])
+        for first in range(0, rows[0].shape[0], PAIRS_AT_ONCE)
+    ]
+    return ops.reshape(ops.concatenate(blocks), (*size, -1))
 
 
 def _dense(layer: keras.layers.Dense, parts: list[keras.KerasTensor]):

@@ -5,6 +5,7 @@ import pytest
 from keras_jtav.config import Config
 from keras_jtav.evaluation import pair_scores as scoring
 from keras_jtav.evaluation.pair_scores import pair_scores
+from keras_jtav.fusion import cmf_ap_of_all_pairs
 from keras_jtav.fusion.cmf_ap_of_all_pairs import unify_all_pairs
 from keras_jtav.model import build_model
 
@@ -60,7 +61,9 @@ def test_training_scores_are_those_of_encoded_items(models, make_features):
 
 
 @pytest.mark.parametrize("block_pairs", [1, 4, 7, 1000])
-def test_blocks_do_not_change_scores(models, make_features, block_pairs):
+def test_blocks_do_not_change_scores(models, make_features, block_pairs, monkeypatch):
+    for module in (scoring, cmf_ap_of_all_pairs):  # 30 pairs are more than one batch
+        monkeypatch.setattr(module, "PAIRS_AT_ONCE", 8)
     queries = encode(models["encode_query"], make_features(5, seed=3))
     queries["supporting_words"][[1, 4]] = queries["supporting_words"][0]
     queries["supporting_words"][2] = 0
