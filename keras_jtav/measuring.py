@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-import keras
-
 from keras_jtav.config import Config
 from keras_jtav.evaluation.classification import (
     chance_baseline,
@@ -26,7 +24,7 @@ from keras_jtav.judging import RetrievalJudge, SentimentJudge
 from keras_jtav.model import build_model
 from keras_jtav.preparation import Prepared, prepare
 from keras_jtav.reporting import RetrievalReport, simple_features
-from keras_jtav.training import seed_everything
+from keras_jtav.training import release_models, seed_everything
 from keras_jtav.transfer import pretrained_pictures, train_phases
 
 SENTIMENT_METRICS = ("auc", "weighted_f1", "weighted_precision", "accuracy")
@@ -49,7 +47,7 @@ def measure(
         Dicts that JSON takes, as ``compare`` reads them; the system's own is the last.
     """
     start = time.monotonic()
-    keras.backend.clear_session()
+    release_models()
     seed_everything(config.train.seed)
     prepared = prepare(config, _silent)
     models = build_model(config, prepared.spec, prepared.vocabulary.matrix)

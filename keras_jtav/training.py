@@ -8,6 +8,7 @@ from its last complete epoch as if nothing had happened.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework.ops import gradient_registry
 
 from keras_jtav.config import TrainOptions
 from keras_jtav.data.pairs import BatchPlan
@@ -219,3 +221,17 @@ def seed_everything(seed: int) -> None:
     """Make every draw of Python, NumPy, Keras and TensorFlow follow from ``seed``."""
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
+
+
+def release_models() -> None:
+    """Give back the memory of all models; none of them can be trained any more.
+
+    TensorFlow keeps the custom gradients of a traced graph for good, and with them the
+    graph. Keras has one in every training step, so that each training would leave its
+    own behind. No public function forgets them.
+    """
+    keras.backend.clear_session()
+    kept = getattr(gradient_registry, "_registry", {})
+    for name in [name for name in kept if name.startswith("CustomGradient-")]:
+        del kept[name]
+    gc.collect()

@@ -1,6 +1,7 @@
 import ctypes
-import gc
+import fcntl
 import os
+import pickle
 import sys
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
@@ -27,8 +28,9 @@ def _memory():
     """Give back what a file's tests held: a process that runs all stays small."""
     yield
     if "keras" in sys.modules:
-        sys.modules["keras"].backend.clear_session()
-    gc.collect()
+        from keras_jtav.training import release_models
+
+        release_models()
     if sys.platform.startswith("linux"):
         getattr(ctypes.CDLL(None), "malloc_trim", lambda pad: None)(0)
 
@@ -62,10 +64,22 @@ def tiny_settings():
 
 @pytest.fixture(scope="session", params=["sentiment", "retrieval"])
 def finished_run(request, tmp_path_factory):
-    """A whole run of each task: its config, and what it left behind."""
+    """A whole run of each task: its config, and what it left behind.
+
+    The first process of the suite that asks for a run makes it; the others wait.
+    """
     from keras_jtav.experiments import preset_config
     from keras_jtav.run import run
 
     config = preset_config(request.param, "small").override(TINY)
-    folder = tmp_path_factory.mktemp(request.param)
-    return config, run(config, folder / "runs", folder / "exported_models")
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    saved = folder / f"{request.param}.pickle"
+    with open(folder / f"{request.param}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not saved.exists():
+            folders = (
+                folder / f"{request.param}-{name}" for name in ("runs", "models")
+            )
+            saved.write_bytes(pickle.dumps(run(config, *folders)))
+    return config, pickle.loads(saved.read_bytes())

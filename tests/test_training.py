@@ -1,3 +1,4 @@
+import gc
 import json
 
 import keras
@@ -8,7 +9,7 @@ import tensorflow as tf
 from keras_jtav.data.pairs import BatchPlan
 from keras_jtav.data.post import Post
 from keras_jtav.options import TrainOptions
-from keras_jtav.training import Validation, seed_everything, train
+from keras_jtav.training import Validation, release_models, seed_everything, train
 
 NUM_POSTS, DIM = 40, 6
 POSTS = [Post(f"p{n:02d}", {"caption": "la"}, label=n % 2) for n in range(NUM_POSTS)]
@@ -192,3 +193,19 @@ def test_weight_decay_shrinks_kernels_and_spares_biases_and_scales(tmp_path):
 def test_epochs_and_patience_follow_from_the_steps(given, resolved):
     options = TrainOptions(**given).for_steps(10)
     assert (options.epochs, options.patience) == resolved
+
+
+def test_graphs_of_released_models_are_gone():
+    def graphs():
+        return sum(issubclass(type(value), tf.Graph) for value in gc.get_objects())
+
+    release_models()
+    before = graphs()
+    x = keras.Input((DIM,))
+    model = keras.Model(x, keras.layers.Dense(1)(x))
+    model.compile("adam", "mse")
+    model.train_on_batch(np.ones((2, DIM)), np.ones((2, 1)))
+    del x, model
+    assert graphs() > before
+    release_models()
+    assert graphs() <= before

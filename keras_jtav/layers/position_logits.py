@@ -14,6 +14,7 @@ from keras_jtav.layers.chebyshev import (
 
 NODES = (17, 65)  # the fewer the faster, the more the steeper
 TOLERANCE = 1e-6  # of the logits
+_WORTH_IT = 3  # positions to a node, below which all positions are as fast
 
 
 def position_logits(positions, slopes, bias, context):
@@ -21,8 +22,8 @@ def position_logits(positions, slopes, bias, context):
 
     With a bias shared by all coordinates, ``f`` is a smooth function of one number: its
     values at a few Chebyshev nodes give it everywhere. The sizes of ``x``, ``a`` and
-    ``u`` tell which number of nodes is exact to ``TOLERANCE``; where none is, and with
-    a bias for each coordinate, ``f`` is computed at all of them.
+    ``u`` tell which number of nodes is exact to ``TOLERANCE``; where none is, where the
+    vectors are short, and with a bias for each coordinate, ``f`` is computed at all.
 
     Args:
         positions: ``x``, float32 (batch, positions).
@@ -33,7 +34,7 @@ def position_logits(positions, slopes, bias, context):
     Returns:
         float32 (batch, heads, positions).
     """
-    if len(bias.shape) == 2:
+    if len(bias.shape) == 2 or not _worthwhile(positions):
         latent = _latent(positions, slopes, bias)
         return ops.swapaxes(ops.matmul(latent, context), -1, -2)
     return _interpolated_logits(positions, slopes, bias, context)
@@ -70,9 +71,8 @@ def nodes_needed(positions, slopes, context):
         slopes: ``a``, float (..., units).
         context: ``u``, float (units, heads).
     """
-    steepness, size = _steepness_and_size(positions, slopes, context)
-    exact = [n for n in NODES if size * interpolation_error(steepness, n) <= TOLERANCE]
-    return exact[0] if exact else None
+    is_exact = _bound(positions, slopes, context)
+    return next((count for count in NODES if is_exact(count)), None)
 
 
 def _latent(points, slopes, bias):
@@ -152,15 +152,21 @@ def _nodes(positions, count):
 
 
 def _in_best_form(direct, through_nodes, positions, slopes, context):
-    steepness, size = _steepness_and_size(positions, slopes, context)
+    is_exact = _bound(positions, slopes, context)
     form = direct
-    for count in reversed(NODES):
-        exact = size * interpolation_error(steepness, count) <= TOLERANCE
-        form = partial(ops.cond, exact, partial(through_nodes, count), form)
+    for count in reversed(_worthwhile(positions)):
+        nodes = partial(through_nodes, count)
+        form = partial(ops.cond, is_exact(count), nodes, form)
     return form()
 
 
-def _steepness_and_size(positions, slopes, context):
-    """Return the largest ``|a_k x|``, and the largest ``sum_k |u_k|`` of a head."""
+def _worthwhile(positions):
+    """Return those of ``NODES`` that are far fewer than the positions."""
+    return [count for count in NODES if positions.shape[-1] >= _WORTH_IT * count]
+
+
+def _bound(positions, slopes, context):
+    """Return a function that says whether a number of nodes is exact enough."""
     steepness = ops.max(ops.abs(slopes)) * ops.max(ops.abs(positions))
-    return steepness, ops.max(ops.sum(ops.abs(context), axis=0))
+    size = ops.max(ops.sum(ops.abs(context), axis=0))  # of the steepest head
+    return lambda count: size * interpolation_error(steepness, count) <= TOLERANCE

@@ -24,7 +24,7 @@ STEEPNESS = {"17": 0.3, "65": 2.0, "direct": 40.0}
 
 def arguments(rng, steepness, heads=2):
     """Return x, a, b, u whose largest ``|a x|`` is about the steepness."""
-    positions = rng.uniform(-1, 1, size=(3, 40))
+    positions = rng.uniform(-1, 1, size=(3, 200))
     slopes = rng.uniform(-steepness, steepness, size=(3, 30))
     bias, context = rng.normal(size=30), rng.normal(0, 0.1, size=(30, heads))
     return [array.astype("float32") for array in (positions, slopes, bias, context)]
@@ -77,7 +77,7 @@ def test_the_size_of_the_weights_chooses_the_form(rng, form, steepness):
 @pytest.mark.parametrize("compiled", [False, True])
 def test_values_and_gradients_are_those_of_the_equation(rng, steepness, compiled):
     given = [tf.constant(array) for array in arguments(rng, steepness)]
-    weights = tf.constant(rng.normal(size=(3, 2, 40)), "float32")
+    weights = tf.constant(rng.normal(size=(3, 2, 200)), "float32")
 
     def outcome(function):
         with tf.GradientTape() as tape:
