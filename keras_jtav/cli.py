@@ -13,7 +13,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from keras_jtav.config import MODALITIES, TASKS, Component, Config
-from keras_jtav.experiments import EXPERIMENTS, PRESETS, find_experiment, preset_config
+from keras_jtav.experiments import (
+    EXPERIMENTS,
+    PRESETS,
+    find_experiment,
+    preset_config,
+    with_released_convnet,
+)
 from keras_jtav.quiet import quiet_import
 
 MANIFEST_SUFFIXES = (".csv", ".jsonl", ".json", ".parquet")
@@ -103,6 +109,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="rows of a table at once; default: all cores",
     )
+    add("--convnet-weights", metavar="FILE", help="of table1's row convnet")
     add("--resplit", action="store_true", help="a split of its own for every run")
     add("--resume", action="store_true", help="go on with the same command's last run")
     add(
@@ -184,11 +191,16 @@ def config_from_options(options: argparse.Namespace) -> Config:
 
 
 def _train(options: argparse.Namespace) -> int:
-    of_tables = (options.runs != 1, options.resplit, options.workers is not None)
+    of_tables = (
+        options.runs != 1,
+        options.resplit,
+        options.workers is not None,
+        options.convnet_weights is not None,
+    )
     if not options.experiment and any(of_tables):
         raise ValueError(
-            "--runs, --resplit and --workers belong to --experiment. A folder for runs "
-            "is given with --runs-dir."
+            "--runs, --resplit, --workers and --convnet-weights belong to "
+            "--experiment. A folder for runs is given with --runs-dir."
         )
     if options.experiment == "table1" and options.dataset == "npy":
         raise ValueError(
@@ -205,6 +217,8 @@ def _train(options: argparse.Namespace) -> int:
     if options.experiment:
         name = options.experiment
         experiment = find_experiment(name, options.task, options.preset)
+        if options.convnet_weights is not None:
+            experiment = with_released_convnet(experiment, options.convnet_weights)
         arguments = (config, options.runs, options.resplit, options.runs_dir)
         workers = default_workers() if options.workers is None else options.workers
         run_table(name, experiment, *arguments, workers)

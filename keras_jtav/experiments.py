@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keras_jtav.config import Config, look_up
 
@@ -145,6 +145,35 @@ def table1(preset: str) -> Experiment:
     early = {f"early {n}": ("fusion=early", m) for n, m in _SUBSETS.items()}
     cmf_ap = {f"CMF-AP {n}": (m,) for n, m in _SUBSETS.items()}
     return Experiment("sentiment", {**singles, **early, **cmf_ap})
+
+
+# What the released tagger heard: mel spectrograms up to 6,000 Hz, 43 ms every 21 ms.
+RELEASED_CONVNET = (
+    "features.spectrogram=mel",
+    "features.mel_fmax_hz=6000",
+    "features.mel_window_samples=940",
+    "features.hop_samples=470",
+)
+
+
+def with_released_convnet(experiment: Experiment, weights: str) -> Experiment:
+    """Return Table 1 whose convnet row starts from the authors' music tagger.
+
+    Args:
+        experiment: What ``table1`` returned.
+        weights: File of the weights, as ``build_convnet`` reads it.
+
+    Raises:
+        ValueError: A table without that row.
+    """
+    if "convnet" not in experiment.rows:
+        raise ValueError(
+            "--convnet-weights belongs to --experiment table1, the only table with a "
+            "row of that name."
+        )
+    rows = dict(experiment.rows)
+    rows["convnet"] += (*RELEASED_CONVNET, f"audio.weights={weights}")
+    return replace(experiment, rows=rows)
 
 
 def _kept(preset: str, part: str, arguments: tuple[str, ...]) -> list[str]:

@@ -50,6 +50,8 @@ class FeatureOptions:
         clip_seconds: Length of one audio segment.
         hop_samples: Distance of two spectrogram frames at 22,050 Hz.
         bins: Frequency bins of a spectrogram.
+        mel_window_samples: Length of the window of a mel spectrogram, an even number.
+        mel_fmax_hz: Upper edge of the highest mel filter; 0: half of 22,050 Hz.
         image_size: Height and width of a picture in pixels.
         document_dim: Size of doc2vec's vector of a post's protagonist text; 0: none is
             made (it needs gensim).
@@ -68,6 +70,8 @@ class FeatureOptions:
     clip_seconds: float = 10.0
     hop_samples: int = 1024
     bins: int = 96
+    mel_window_samples: int = 2048
+    mel_fmax_hz: float = 0.0
     image_size: int = 224
     document_dim: int = 0
     tags: int = 0

@@ -70,7 +70,13 @@ def run_table(
     for job in jobs.values():
         check_config(job)
     folder = runs_folder / f"{name}-{config.dataset.name}"
-    settings = json.dumps({"config": json.loads(config.to_json()), "resplit": resplit})
+    settings = json.dumps(
+        {
+            "config": json.loads(config.to_json()),
+            "resplit": resplit,
+            "rows": {row: list(words) for row, words in experiment.rows.items()},
+        }
+    )
     _refuse_other_settings(folder, settings)
     results = read_results(folder)
     done = {(result["row"], result["run"]) for result in results}

@@ -153,7 +153,10 @@ def test_an_experiment_is_asked_of_the_table(monkeypatch):
     assert config.train.seed == 5
 
 
-@pytest.mark.parametrize("flags", [("--runs", "3"), ("--resplit",), ("--workers", "2")])
+@pytest.mark.parametrize(
+    "flags",
+    [("--runs", "3"), ("--resplit",), ("--workers", "2"), ("--convnet-weights", "f")],
+)
 def test_flags_of_a_table_are_refused_without_one(fails, flags):
     assert "belong to --experiment" in fails("train", *flags)
 

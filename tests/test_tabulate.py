@@ -5,12 +5,14 @@ import json
 import pytest
 
 from keras_jtav import console, measuring
+from keras_jtav.config import SAMPLE_RATE_HZ
 from keras_jtav.experiments import (
     EXPERIMENTS,
     PRESETS,
     Experiment,
     find_experiment,
     preset_config,
+    with_released_convnet,
 )
 from keras_jtav.measuring import PACKAGES
 from keras_jtav.model import check_config
@@ -231,6 +233,27 @@ def test_a_table_refuses_a_task_that_it_is_not_about():
         find_experiment("table1", "retrieval", "small")
     with pytest.raises(ValueError, match=r"one of table1, .*; received 'table9'"):
         find_experiment("table9", "sentiment", "small")
+
+
+def test_the_released_convnet_hears_what_it_heard():
+    experiment = find_experiment("table1", "sentiment", "small")
+    given = with_released_convnet(experiment, "model_best.hdf5").rows
+    config = preset_config("sentiment", "small").override(given["convnet"])
+    assert config.audio.kwargs["weights"] == "model_best.hdf5"
+    options = config.features
+    # 12,000 Hz, windows of 512, steps of 256, up to 6,000 Hz
+    assert options.mel_window_samples / SAMPLE_RATE_HZ == pytest.approx(
+        512 / 12_000, rel=0.002
+    )
+    assert options.hop_samples / SAMPLE_RATE_HZ == pytest.approx(
+        256 / 12_000, rel=0.002
+    )
+    assert (options.spectrogram, options.mel_fmax_hz) == ("mel", 6000)
+    others = {row for row in given if given[row] != experiment.rows[row]}
+    assert others == {"convnet"}
+    fusions = find_experiment("fusions", "sentiment", "small")
+    with pytest.raises(ValueError, match="belongs to --experiment table1"):
+        with_released_convnet(fusions, "model_best.hdf5")
 
 
 def fusion_of(name, task):

@@ -46,6 +46,8 @@ class MediaStore:
             "clip_seconds": features.clip_seconds,
             "hop_samples": features.hop_samples,
             "bins": features.bins,
+            "mel_window_samples": features.mel_window_samples,
+            "mel_fmax_hz": features.mel_fmax_hz,
             "max_seconds": data.max_audio_seconds,
         }
         self.image_settings = {

@@ -22,10 +22,10 @@ def build_convnet(
     """Return the convnet: Conv-BN-ELU-MaxPool five times; block means side by side.
 
     With ``weights`` the blocks are those of the authors' music tagger and stay frozen,
-    as transfer learning has it. Choice: it hears our spectrogram, each segment brought
-    to mean 0 and deviation 1 as in their code. Theirs is a mel spectrogram of 96 bins
-    up to 6,000 Hz with 21 ms a frame: ``features.spectrogram=mel`` and
-    ``features.hop_samples=512`` come near it, and the transfer is weaker for it.
+    as transfer learning has it. It heard mel spectrograms of 96 bins up to 6,000 Hz,
+    with windows of 43 and steps of 21 ms, as ``RELEASED_CONVNET`` in ``experiments.py``
+    has it. Each segment is brought to mean 0 and deviation 1, as in their code.
+    Choice: segments are of our length, theirs are of 29 seconds.
 
     Choice: poolings pad (``same``), so that no segment is too short.
 

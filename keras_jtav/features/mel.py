@@ -18,16 +18,17 @@ class MelSpectrogram(keras.layers.Layer):
     Args:
         sample_rate_hz: Rate of the waveform.
         hop_samples: Distance of two frames.
-        bins: Number of mel filters, from ``fmin_hz`` up to half the sample rate.
+        bins: Number of mel filters, from ``fmin_hz`` to ``fmax_hz``.
         fft_samples: Length of the analysis window, an even number.
         fmin_hz: Lower edge of the lowest filter.
+        fmax_hz: Upper edge of the highest filter; 0: half the sample rate.
         top_db: Range kept below the loudest value of a clip, in dB.
 
     Input: float32 (batch, samples). Output: float32 (batch, frames, bins) in dB.
 
     Raises:
-        ValueError: A size that is not positive, or ``fmin_hz`` at or above half the
-            sample rate.
+        ValueError: A size that is not positive, or edges that do not lie in this order
+            between 0 and half the sample rate.
 
     Source: ``librosa.feature.melspectrogram``; why not ``keras.layers.MelSpectrogram``:
     its scale and padding differ and its maximum is taken over the whole batch.
@@ -44,6 +45,7 @@ class MelSpectrogram(keras.layers.Layer):
         bins: int = 96,
         fft_samples: int = 2048,
         fmin_hz: float = 0.0,
+        fmax_hz: float = 0.0,
         top_db: float = 80.0,
         **kwargs,
     ) -> None:
@@ -55,18 +57,23 @@ class MelSpectrogram(keras.layers.Layer):
             raise ValueError(
                 f"`fft_samples` must be a positive even number; received {fft_samples}."
             )
-        if not 0 <= fmin_hz < sample_rate_hz / 2:
+        highest_hz = fmax_hz or sample_rate_hz / 2
+        if not 0 <= fmin_hz < highest_hz <= sample_rate_hz / 2:
             raise ValueError(
-                f"`fmin_hz` must lie below half the sample rate, "
-                f"{sample_rate_hz / 2:g} Hz; received {fmin_hz:g}."
+                f"`fmin_hz` must lie below `fmax_hz`, and that not above half the "
+                f"sample rate, {sample_rate_hz / 2:g} Hz; received {fmin_hz:g} and "
+                f"{highest_hz:g}."
             )
         self.sample_rate_hz = sample_rate_hz
         self.hop_samples = hop_samples
         self.bins = bins
         self.fft_samples = fft_samples
         self.fmin_hz = fmin_hz
+        self.fmax_hz = fmax_hz
         self.top_db = top_db
-        self._filters = slaney_filters(sample_rate_hz, fft_samples, bins, fmin_hz)
+        self._filters = slaney_filters(
+            sample_rate_hz, fft_samples, bins, fmin_hz, highest_hz
+        )
         phase = 2 * np.pi * np.arange(fft_samples) / fft_samples
         self._window = (0.5 - 0.5 * np.cos(phase)).astype("float32")
 
@@ -103,12 +110,13 @@ class MelSpectrogram(keras.layers.Layer):
             "bins": self.bins,
             "fft_samples": self.fft_samples,
             "fmin_hz": self.fmin_hz,
+            "fmax_hz": self.fmax_hz,
             "top_db": self.top_db,
         }
 
 
 def slaney_filters(
-    sample_rate_hz: int, fft_samples: int, bins: int, fmin_hz: float
+    sample_rate_hz: int, fft_samples: int, bins: int, fmin_hz: float, fmax_hz: float
 ) -> np.ndarray:
     """Return triangular filters of unit area on Slaney's mel scale.
 
@@ -117,7 +125,7 @@ def slaney_filters(
 
     Source: ``librosa.filters.mel`` (``htk=False, norm="slaney"``).
     """
-    lowest, highest = _hz_to_mel(np.array([fmin_hz, sample_rate_hz / 2]))
+    lowest, highest = _hz_to_mel(np.array([fmin_hz, fmax_hz]))
     edges_hz = _mel_to_hz(np.linspace(lowest, highest, bins + 2))
     spectrum_hz = np.fft.rfftfreq(fft_samples, 1 / sample_rate_hz)[:, None]
     left, centre, right = edges_hz[:-2], edges_hz[1:-1], edges_hz[2:]

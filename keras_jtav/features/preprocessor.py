@@ -18,7 +18,16 @@ from keras_jtav.features.spec import FeatureSpec, clip_samples
 from keras_jtav.features.text import TextIds, protagonist_first
 from keras_jtav.features.vocabulary import Vocabulary
 
-SPECTROGRAMS = {"cqt": ConstantQ, "mel": MelSpectrogram}
+SPECTROGRAMS = {
+    "cqt": lambda options: ConstantQ(SAMPLE_RATE_HZ, options.hop_samples, options.bins),
+    "mel": lambda options: MelSpectrogram(
+        SAMPLE_RATE_HZ,
+        options.hop_samples,
+        options.bins,
+        fft_samples=options.mel_window_samples,
+        fmax_hz=options.mel_fmax_hz,
+    ),
+}
 _RANGE_DB = 80.0
 
 
@@ -44,11 +53,7 @@ class Preprocessor(tf.Module):
         self._words = TextIds(vocabulary, options.words)
         self._supporting_words = TextIds(vocabulary, options.supporting_words)
         spectrogram = look_up("spectrogram", options.spectrogram, SPECTROGRAMS)
-        self._spectrogram = spectrogram(
-            sample_rate_hz=SAMPLE_RATE_HZ,
-            hop_samples=options.hop_samples,
-            bins=options.bins,
-        )
+        self._spectrogram = spectrogram(options)
 
     def __call__(self, post):
         """Return all features of one post, the longer text as protagonist.

@@ -33,9 +33,11 @@ def test_ten_seconds_have_216_frames(clips):
     np.testing.assert_allclose(actual, by_librosa(waveform), atol=TOLERANCE_DB)
 
 
-def test_filters_equal_those_of_librosa():
-    expected = librosa.filters.mel(sr=16_000, n_fft=1024, n_mels=40, fmin=50.0)
-    actual = slaney_filters(16_000, 1024, 40, 50.0)
+@pytest.mark.parametrize("fmax_hz", [8000.0, 6000.0])
+def test_filters_equal_those_of_librosa(fmax_hz):
+    bank = {"n_fft": 1024, "n_mels": 40, "fmin": 50.0, "fmax": fmax_hz}
+    expected = librosa.filters.mel(sr=16_000, **bank)
+    actual = slaney_filters(16_000, 1024, 40, 50.0, fmax_hz)
     np.testing.assert_allclose(actual.T, expected, rtol=2e-5, atol=1e-9)
 
 
@@ -62,8 +64,10 @@ def test_range_is_taken_per_clip():
             {"fft_samples": 511},
             "`fft_samples` must be a positive even number; received",
         ),
-        ({"fmin_hz": 11_025.0}, "`fmin_hz` must lie below half the sample rate, 11025"),
-        ({"fmin_hz": -1.0}, "`fmin_hz` must lie below .* received -1"),
+        ({"fmin_hz": 11_025.0}, "half the sample rate, 11025 Hz; received 11025 and"),
+        ({"fmin_hz": -1.0}, "`fmin_hz` must lie below .* received -1 and"),
+        ({"fmin_hz": 700.0, "fmax_hz": 600.0}, "received 700 and 600"),
+        ({"fmax_hz": 12_000.0}, "received 0 and 12000"),
     ],
 )
 def test_errors(arguments, message):
