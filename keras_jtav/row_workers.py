@@ -79,7 +79,10 @@ def measured_rows(tasks: Sequence[RowTask], workers: int) -> Iterator[list[dict]
 
 
 def map_in_processes(
-    function: Callable[[Task], Result], tasks: Sequence[Task], workers: int
+    function: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    workers: int,
+    hide_gpus: bool = False,
 ) -> Iterator[Result]:
     """Yield ``function(task)`` of every task, in their order.
 
@@ -89,6 +92,8 @@ def map_in_processes(
         function: Of a module's top level.
         tasks: What it is given.
         workers: How many at once; 1 stays in this process.
+        hide_gpus: Whether the new processes do without, as each would take all of a
+            GPU's memory.
 
     Raises:
         BrokenProcessPool: A process was killed, perhaps for want of memory.
@@ -102,7 +107,7 @@ def map_in_processes(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_start,
-        initargs=(threads, function.__module__),
+        initargs=(threads, function.__module__, hide_gpus),
     )
     try:
         for future in [pool.submit(function, task) for task in tasks]:
@@ -128,7 +133,7 @@ def measure_row(task: RowTask) -> list[dict]:
     return json.loads(task.lines_path.read_text(encoding="utf-8"))
 
 
-def _start(threads: int, module: str) -> None:
+def _start(threads: int, module: str, hide_gpus: bool) -> None:
     """Prepare a new process: its share of the cores, and an end with its parent.
 
     The module of its function is loaded here, before a task that names it is read.
@@ -136,6 +141,8 @@ def _start(threads: int, module: str) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for pool in ("INTRAOP", "INTEROP"):  # read when TensorFlow is imported
         os.environ[f"TF_NUM_{pool}_THREADS"] = str(threads)
+    if hide_gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     keep_freed_memory()
     with quiet_import():
         importlib.import_module(module)
