@@ -11,7 +11,6 @@ import numpy as np
 import tensorflow as tf
 
 from keras_jtav.config import DataOptions, FeatureOptions
-from keras_jtav.data.any_path import readable_errors
 from keras_jtav.data.cache import FeatureCache
 from keras_jtav.data.media import MediaStore
 from keras_jtav.data.post import Post, Rejection
@@ -162,5 +161,10 @@ def read_shards(
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     )
-    with readable_errors(f"a shard beside {paths[0]}"):
+    try:
         yield from dataset.prefetch(tf.data.AUTOTUNE).as_numpy_iterator()
+    except tf.errors.OpError as error:
+        raise OSError(
+            f"A shard cannot be read: {error.message}. Copy it again, or remove it and "
+            "prepare the posts again."
+        ) from error

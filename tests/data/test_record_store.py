@@ -118,9 +118,9 @@ def test_no_shards_are_no_records():
 
 def test_a_broken_shard_is_an_os_error(tmp_path):
     path = shard_path(str(tmp_path), "test-00000-of-00001")
-    with pytest.raises(FileNotFoundError, match="There is no a shard beside"):
+    with pytest.raises(OSError, match=r"A shard cannot be read: .*test-00000-of-00001"):
         list(read_shards([path], ()))
     with open(path, "wb") as file:
         file.write(b"\x1f\x8b no gzip")
-    with pytest.raises(OSError, match="test-00000-of-00001"):
+    with pytest.raises(OSError, match=r"A shard cannot be read: .*Copy it again"):
         list(read_shards([path], ()))
