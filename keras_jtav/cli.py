@@ -6,24 +6,21 @@ Nothing heavy is imported before a command runs, so that ``--help`` answers at o
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_jtav.config import MODALITIES, TASKS, Component, Config
+from keras_jtav.config import TASKS
 from keras_jtav.experiments import (
     EXPERIMENTS,
-    PRESETS,
     find_experiment,
-    preset_config,
     with_released_convnet,
 )
 from keras_jtav.quiet import quiet_import
+from keras_jtav.shared_options import add_data_options, config_from_options
 
-MANIFEST_SUFFIXES = (".csv", ".jsonl", ".json", ".parquet")
-FOLDER_DATASETS = ("shuttersong", "npy")
+RUNNERS = ("pool", "direct", "spark", "flink", "dataflow")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,12 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(levelname)s: %(message)s")
     try:
         return options.command(options)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         print(f"keras-jtav: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(
-            "\nInterrupted. The same command goes on, a single run with --resume.",
+            "\nInterrupted. The same command goes on, a single run of train with "
+            "--resume.",
             file=sys.stderr,
         )
         return 130
@@ -57,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_train(commands.add_parser("train", help="train, judge and export a model"))
+    _add_prepare(commands.add_parser("prepare", help="turn posts into shards once"))
     _add_check(commands.add_parser("check", help="read a table of posts and report"))
     _add_predict(commands.add_parser("predict", help="use an exported model on files"))
     _add_report(commands.add_parser("report", help="draw a table again"))
@@ -80,27 +79,10 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_train)
+    add_data_options(parser)
     add = parser.add_argument
-    add("--task", choices=TASKS, default="sentiment")
-    add(
-        "--dataset",
-        default="synthetic",
-        metavar="NAME|FILE",
-        help="synthetic (default), tuxpaint, shuttersong, npy, or a .csv, .jsonl or "
-        ".parquet of posts",
-    )
-    add("--data-dir", type=Path, metavar="DIR", help="of shuttersong or npy")
-    add("--preset", choices=PRESETS, default="small", help="default: small")
-    add(
-        "--image-weights",
-        metavar="imagenet|FILE|none",
-        help="start the picture encoder from weights; with the small preset it is "
-        "then SqueezeNet",
-    )
     add("--fasttext", metavar="FILE", help="word vectors, .bin or .vec")
     add("--negatives", type=int, metavar="N", help="false songs per query and epoch")
-    add("--max-rejected", type=float, metavar="SHARE", help="default: 0.05")
-    add("--seed", type=int, metavar="N", help="decides every random choice; default: 0")
     add("--experiment", choices=EXPERIMENTS, help="a table instead of one run")
     add("--runs", type=int, default=1, metavar="N", help="runs of every row of a table")
     add(
@@ -126,12 +108,35 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="default: exported_models",
     )
+
+
+def _add_prepare(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_prepare, fasttext=None, negatives=None)
+    parser.description = (
+        "Decode posts once and write shards of records. Train on them with --dataset "
+        "records --data-dir DIR. The same command goes on after an interruption."
+    )
+    add_data_options(parser)
+    add = parser.add_argument
+    add("--out", required=True, metavar="DIR", help="any path that tf.io.gfile writes")
     add(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="any other setting, such as text.units=64; a wrong key lists the valid",
+        "--shards",
+        type=int,
+        metavar="N",
+        help="of the training split; default: one for 256 posts",
+    )
+    add("--workers", type=int, metavar="N", help="processes; default: all cores")
+    add(
+        "--runner",
+        choices=RUNNERS,
+        default="pool",
+        help="pool (default): processes of this machine; others: Apache Beam",
+    )
+    add(
+        "runner_options",
+        nargs="*",
+        metavar="-- OPTION",
+        help="of Beam and its runner, after --",
     )
 
 
@@ -152,42 +157,6 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     add("--image", type=Path, metavar="FILE", help="retrieval: the query's picture")
     add("--caption", default="", metavar="TEXT", help="retrieval: the query's caption")
     add("--top", type=int, default=10, metavar="N", help="songs to print; default: 10")
-
-
-def config_from_options(options: argparse.Namespace) -> Config:
-    """Return the config that the options of ``train`` ask for.
-
-    Raises:
-        ValueError: An unknown key or value.
-    """
-    config = preset_config(options.task, options.preset)
-    settings = [f"dataset={options.dataset}"]
-    if (options.dataset, options.task) == ("npy", "sentiment"):
-        settings += [f"{modality}=vector" for modality in MODALITIES]
-    if options.image_weights is not None:
-        if options.preset == "small":
-            settings += ["image=squeezenet", "features.image_size=224"]
-        settings.append(f"image.weights={options.image_weights}")
-    flags = {
-        "features.fasttext": options.fasttext,
-        "train.negatives": options.negatives,
-        "train.seed": options.seed,
-        "data.max_rejected": options.max_rejected,
-    }
-    settings += [f"{key}={value}" for key, value in flags.items() if value is not None]
-    config = config.override(settings)
-    if Path(options.dataset).suffix.lower() in MANIFEST_SUFFIXES:
-        manifest = Component("manifest", {"path": options.dataset})
-        config = dataclasses.replace(config, dataset=manifest)
-    if options.data_dir is not None:
-        if options.dataset not in FOLDER_DATASETS:
-            raise ValueError(
-                f"--data-dir belongs to --dataset {' or '.join(FOLDER_DATASETS)}, not "
-                f"to {options.dataset}."
-            )
-        dataset = Component(options.dataset, {"folder": str(options.data_dir)})
-        config = dataclasses.replace(config, dataset=dataset)
-    return config.override(options.set)
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -224,6 +193,22 @@ def _train(options: argparse.Namespace) -> int:
         run_table(name, experiment, *arguments, workers)
     else:
         run(config, options.runs_dir, options.exports_dir, resume=options.resume)
+    return 0
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    config = config_from_options(options)
+    with quiet_import():
+        from keras_jtav.recording import prepare_records
+
+    prepare_records(
+        config,
+        options.out,
+        options.shards,
+        options.runner,
+        options.workers,
+        options.runner_options,
+    )
     return 0
 
 

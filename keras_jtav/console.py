@@ -98,6 +98,11 @@ def show_data(
     missing = Counter(part for post in all_posts for part in post.missing)
     counts = [f"{part} {missing[part]}" for part in (*TEXT_PARTS, "audio", "image")]
     say("missing    " + ", ".join(counts))
+    show_rejections(rejections)
+
+
+def show_rejections(rejections: Sequence[Rejection]) -> None:
+    """Print how many rows were left out, and the first of them."""
     if rejections:
         say(f"rejected   {len(rejections)} rows, all of them in rejected.csv:")
     for rejection in rejections[:MAX_REJECTIONS_SHOWN]:

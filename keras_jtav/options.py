@@ -99,6 +99,9 @@ class TrainOptions:
             start from, in units of a view's mean variance; 0: a random start.
         contrastive_weight: Weight of the in-batch contrastive loss of retrieval's
             towers; without towers (``tower_units=0``) there is none.
+        shuffle_buffer: Prepared records only: posts in the buffer that shuffles them
+            while they are streamed; 0: they are unpacked on this disk first, and an
+            epoch draws from all of them.
         seed: Decides every random choice of a run.
     """
 
@@ -113,6 +116,7 @@ class TrainOptions:
     modality_dropout: float = 0.1
     canonical_ridge: float = 0.0
     contrastive_weight: float = 1.0
+    shuffle_buffer: int = 0
     seed: int = 0
 
     def for_steps(self, steps_per_epoch: int) -> TrainOptions:

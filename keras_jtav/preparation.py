@@ -13,7 +13,9 @@ from keras_jtav.data.media import MediaStore
 from keras_jtav.data.pairs import unify_songs
 from keras_jtav.data.pipeline import PostFeatures
 from keras_jtav.data.post import Post, PostTable, Rejection
-from keras_jtav.data.ready_features import ReadyFeatures
+from keras_jtav.data.ready_features import ArrayStore, ReadyFeatures
+from keras_jtav.data.record_store import RecordStore
+from keras_jtav.data.record_stream import StreamedFeatures
 from keras_jtav.data.splits import split_posts
 from keras_jtav.data.task_rules import (
     modality_problem,
@@ -52,7 +54,7 @@ class Prepared:
     vocabulary: Vocabulary
     preprocessor: Preprocessor
     spec: FeatureSpec
-    store: MediaStore
+    store: MediaStore | ArrayStore
     features: dict[str, PostFeatures]
     modalities: tuple[str, ...]
     split: str
@@ -76,26 +78,13 @@ def prepare(config: Config, progress: Progress) -> Prepared:
         _check_ready(config, ready)
     vocabulary = build_vocabulary(config, splits["train"], ready)
     preprocessor = Preprocessor(config.features, vocabulary)
-    if ready is None:
-        store = MediaStore(
-            preprocessor,
-            config.features,
-            config.data,
-            home_folder() / "features",
-            config.modalities,
-        )
-    else:
-        store = ready.store
+    store = _media_store(config, table, preprocessor)
     posts = [post for split in splits.values() for post in split]
     faults = store.prepare(posts, progress)
     rejections = [*table.rejections, *faults]
-    _check_rejections(rejections, len(posts) + len(table.rejections), config)
-    bad = {fault.row for fault in faults}
-    splits = {
-        name: [post for post in split if f"post {post.id}" not in bad]
-        for name, split in splits.items()
-    }
-    _check_splits(splits, table.class_names, config)
+    check_rejections(rejections, len(posts) + len(table.rejections), config)
+    splits = without_faults(splits, faults)
+    check_splits(splits, table.class_names, config)
     spec = FeatureSpec.from_options(config.features, vocabulary)
     if ready is not None:
         spec = replace(spec, **ready.sizes)
@@ -105,12 +94,14 @@ def prepare(config: Config, progress: Progress) -> Prepared:
         )
         spec = replace(spec, tag_rows=tag_rows)
     documents = build_documents(config, splits)
-    features = {
-        name: PostFeatures(
-            split, store, preprocessor, spec, config.task, documents.get(name)
-        )
-        for name, split in splits.items()
-    }
+    features = {}
+    for name, split in splits.items():
+        arguments = (split, store, preprocessor, spec, config.task, documents.get(name))
+        if name == "train" and config.train.shuffle_buffer:
+            buffer = config.train.shuffle_buffer
+            features[name] = StreamedFeatures(*arguments, buffer)
+        else:
+            features[name] = PostFeatures(*arguments)
     return Prepared(
         splits,
         rejections,
@@ -135,13 +126,22 @@ def usable_splits(config: Config) -> tuple[PostTable, dict[str, list[Post]]]:
     Raises:
         ValueError: As ``prepare``, where it can be known without the files.
     """
-    table = _usable(load_table(config), config.task)
+    table = load_table(config)
+    if table.records is not None:
+        table.records.refuse(config)
+    elif config.train.shuffle_buffer:
+        raise ValueError(
+            f"`train.shuffle_buffer` is {config.train.shuffle_buffer}, and only "
+            f"prepared records are streamed, not the data set {config.dataset.name!r}. "
+            "Leave it out, or run `keras-jtav prepare` first."
+        )
+    table = _usable(table, config.task)
     splits = split_posts(
         table.posts, config.data.split, config.data.fractions, config.split_seed
     )
     splits, without_content = _with_texts(splits, config.data.texts)
     table = replace(table, rejections=[*table.rejections, *without_content])
-    _check_splits(splits, table.class_names, config)
+    check_splits(splits, table.class_names, config)
     return table, splits
 
 
@@ -162,6 +162,19 @@ def _usable(table: PostTable, task: str) -> PostTable:
     kept = [post for post in posts if not reasons[post.id]]
     dropped = [Rejection(f"post {id_}", "", why) for id_, why in reasons.items() if why]
     return replace(table, posts=kept, rejections=[*table.rejections, *dropped])
+
+
+def _media_store(
+    config: Config, table: PostTable, preprocessor: Preprocessor
+) -> MediaStore | ArrayStore:
+    if table.features is not None:
+        return table.features.store
+    folder = home_folder() / "features"
+    arguments = (preprocessor, config.features, config.data, folder, config.modalities)
+    if table.records is None:
+        return MediaStore(*arguments)
+    streamed = config.train.shuffle_buffer > 0
+    return RecordStore(table.records, *arguments, streamed=streamed)
 
 
 def _check_ready(config: Config, ready: ReadyFeatures) -> None:
@@ -201,9 +214,25 @@ def _with_texts(
     return kept, rejections
 
 
-def _check_splits(
+def without_faults(
+    splits: Mapping[str, Sequence[Post]], faults: Sequence[Rejection]
+) -> dict[str, list[Post]]:
+    """Return the posts of each split that have no fault."""
+    bad = {fault.row for fault in faults}
+    return {
+        name: [post for post in split if f"post {post.id}" not in bad]
+        for name, split in splits.items()
+    }
+
+
+def check_splits(
     splits: Mapping[str, Sequence[Post]], class_names: Sequence[str], config: Config
 ) -> None:
+    """Refuse splits that cannot be trained or judged on.
+
+    Raises:
+        ValueError: The message says what is lacking.
+    """
     problem = split_problem(splits, config.task, class_names)
     if not problem and config.task == "retrieval":
         posts = [post for split in splits.values() for post in split]
@@ -212,9 +241,14 @@ def _check_splits(
         raise ValueError(f"Training would fail: {problem}.")
 
 
-def _check_rejections(
+def check_rejections(
     rejections: Sequence[Rejection], num_rows: int, config: Config
 ) -> None:
+    """Refuse more unusable rows than a config accepts.
+
+    Raises:
+        ValueError: The message has the first of them.
+    """
     num_bad = len({rejection.row for rejection in rejections})
     share = num_bad / max(num_rows, 1)
     if share > config.data.max_rejected:

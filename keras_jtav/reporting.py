@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_jtav.data.decode import decode_image
+from keras_jtav.data.record_store import RecordStore
 from keras_jtav.evaluation.baselines import (
     cca_baseline,
     character_matching_scores,
@@ -20,6 +22,7 @@ from keras_jtav.evaluation.classification import (
 from keras_jtav.evaluation.figures import save_figure, training_figure
 from keras_jtav.evaluation.figures_retrieval import query_figure, rank_figure
 from keras_jtav.evaluation.figures_sentiment import sentiment_figure
+from keras_jtav.evaluation.media_statistics import AUDIO_DIM, IMAGE_DIM
 from keras_jtav.evaluation.ranks import PROTOCOLS, rank_metrics
 from keras_jtav.evaluation.simple_features import MEASURES, SimpleFeatures
 from keras_jtav.judging import RetrievalJudge, SentimentJudge
@@ -206,8 +209,10 @@ class RetrievalReport:
             "ranks": rank_figure(self._scores, self.matches, self._baselines),
         }
         if self._prepared.ready is None:
+            store = self._prepared.store
+            shown = store.image if isinstance(store, RecordStore) else decode_image
             figures["queries"] = query_figure(
-                self._queries, self._songs, self._scores, self.matches
+                self._queries, self._songs, self._scores, self.matches, shown
             )
         return [save_figure(f, folder / f"{name}.png") for name, f in figures.items()]
 
@@ -222,12 +227,17 @@ def simple_features(
         pictures: Features of a pretrained backbone. Where the network starts from them,
             so do the baselines: what is compared is what is done with them.
     """
+    store = prepared.store
+    measures = MEASURES
     if prepared.ready is not None:
         measures = prepared.ready.measures()
-    elif pictures is not None:
-        measures = MEASURES | {"image": (pictures.image, pictures.dim)}
-    else:
-        measures = MEASURES
+    elif isinstance(store, RecordStore):  # measured when the records were made
+        measures = {
+            "audio": (store.audio_statistics, AUDIO_DIM),
+            "image": (store.image_statistics, IMAGE_DIM),
+        }
+    if pictures is not None:
+        measures = {**measures, "image": (pictures.image, pictures.dim)}
     return SimpleFeatures(prepared.posts["train"], measures)
 
 

@@ -7,21 +7,26 @@ heavy is imported before a row is measured, so that a new process starts quietly
 
 from __future__ import annotations
 
+import importlib
 import json
 import multiprocessing
 import os
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from keras_jtav.allocator import keep_freed_memory
 from keras_jtav.config import Config
 from keras_jtav.quiet import quiet_import
 
 MOST_WORKERS = 4  # each holds one to two gigabytes
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -70,8 +75,31 @@ def measured_rows(tasks: Sequence[RowTask], workers: int) -> Iterator[list[dict]
     Raises:
         BrokenProcessPool: A process was killed, perhaps for want of memory.
     """
+    yield from map_in_processes(measure_row, tasks, workers)
+
+
+def map_in_processes(
+    function: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    workers: int,
+    hide_gpus: bool = False,
+) -> Iterator[Result]:
+    """Yield ``function(task)`` of every task, in their order.
+
+    The processes start new, share the cores, and end with this one.
+
+    Args:
+        function: Of a module's top level.
+        tasks: What it is given.
+        workers: How many at once; 1 stays in this process.
+        hide_gpus: Whether the new processes do without, as each would take all of a
+            GPU's memory.
+
+    Raises:
+        BrokenProcessPool: A process was killed, perhaps for want of memory.
+    """
     if workers == 1 or len(tasks) < 2:
-        yield from map(measure_row, tasks)
+        yield from map(function, tasks)
         return
     threads = max(1, (os.cpu_count() or 1) // workers)
     of_others = set(multiprocessing.active_children())
@@ -79,10 +107,10 @@ def measured_rows(tasks: Sequence[RowTask], workers: int) -> Iterator[list[dict]
         workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_start,
-        initargs=(threads,),
+        initargs=(threads, function.__module__, hide_gpus),
     )
     try:
-        for future in [pool.submit(measure_row, task) for task in tasks]:
+        for future in [pool.submit(function, task) for task in tasks]:
             yield future.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -105,12 +133,19 @@ def measure_row(task: RowTask) -> list[dict]:
     return json.loads(task.lines_path.read_text(encoding="utf-8"))
 
 
-def _start(threads: int) -> None:
-    """Prepare a new process: its share of the cores, and an end with its parent."""
+def _start(threads: int, module: str, hide_gpus: bool) -> None:
+    """Prepare a new process: its share of the cores, and an end with its parent.
+
+    The module of its function is loaded here, before a task that names it is read.
+    """
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for pool in ("INTRAOP", "INTEROP"):  # read when TensorFlow is imported
         os.environ[f"TF_NUM_{pool}_THREADS"] = str(threads)
+    if hide_gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     keep_freed_memory()
+    with quiet_import():
+        importlib.import_module(module)
 
 
 def _end_with_parent() -> None:

@@ -133,10 +133,19 @@ def pretrained_pictures(
         models: What ``build_model`` returned, before it is trained.
         prepared: The data of the run.
         progress: Wraps an iterable, given its length and a title.
+
+    Raises:
+        ValueError: Pictures are streamed, and so not to be had at once.
     """
     encoder = frozen_encoder(models["train"])
     if encoder is None:
         return None
+    if getattr(prepared.store, "streamed", False):
+        raise ValueError(
+            "`train.shuffle_buffer` leaves pictures in their shards, and a frozen "
+            "backbone reads them all before training. Set it to 0, or use "
+            "--image-weights none."
+        )
     paths = sorted(
         {
             post.image

@@ -62,6 +62,27 @@ def tiny_settings():
     return TINY
 
 
+RECORDED = (*TINY, "dataset.songs=30")
+
+
+@pytest.fixture(scope="session", params=["sentiment", "retrieval"])
+def recorded(request, tmp_path_factory):
+    """A config of each task, and one of the same posts read from shards."""
+    from keras_jtav.experiments import preset_config
+    from keras_jtav.recording import prepare_records
+
+    config = preset_config(request.param, "small").override(RECORDED)
+    folder = tmp_path_factory.mktemp("records")
+    prepare_records(config, str(folder), num_shards=3, workers=1)
+    return config, from_records(config, folder)
+
+
+def from_records(config, folder):
+    """Return the config with its data set read from a folder of records."""
+    dataset = ["dataset=records", f"dataset.folder={folder}"]
+    return config.override(dataset)
+
+
 @pytest.fixture(scope="session", params=["sentiment", "retrieval"])
 def finished_run(request, tmp_path_factory):
     """A whole run of each task: its config, and what it left behind.

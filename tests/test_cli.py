@@ -37,7 +37,9 @@ def python(*arguments):
     return subprocess.run(command, capture_output=True, text=True, env=environment)
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["check"], ["predict"]])
+@pytest.mark.parametrize(
+    "command", [[], ["train"], ["prepare"], ["check"], ["predict"]]
+)
 def test_help_fits_on_one_screen(command, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as exit_:
@@ -110,9 +112,49 @@ def test_an_unknown_data_set_is_named(fails, tmp_path):
 
 def test_a_folder_belongs_to_data_sets_that_lie_in_one(fails, tmp_path):
     message = fails("train", "--data-dir", tmp_path)
-    assert "belongs to --dataset shuttersong or npy, not to synthetic" in message
+    assert (
+        "belongs to --dataset shuttersong or npy or records, not to synthetic"
+        in message
+    )
     message = fails("train", "--dataset", "shuttersong", "--runs-dir", tmp_path)
     assert "give it with --data-dir DIR" in message
+
+
+def test_prepare_hands_on_what_follows_two_dashes(monkeypatch, tmp_path):
+    given = []
+    monkeypatch.setattr(
+        "keras_jtav.recording.prepare_records", lambda *a: given.extend(a)
+    )
+    words = ["prepare", "--dataset", "tuxpaint", "--out", "gs://b/d", "--shards", "3"]
+    words += ["--runner", "flink", "--set", "features.bins=48"]
+    assert main([*words, "--", "--flink_master=host:8081", "--streaming"]) == 0
+    config, *others = given
+    assert config.dataset.name == "tuxpaint"
+    assert config.features.bins == 48
+    options = ["--flink_master=host:8081", "--streaming"]
+    assert others == ["gs://b/d", 3, "flink", None, options]
+
+
+def test_training_refuses_settings_other_than_those_of_the_records(
+    fails, tmp_path, capsys
+):
+    fractions = ("--set", "data.fractions=0.6,0.2,0.2")
+    small = ("--set", "dataset.songs=12", "--set", "features.image_size=16")
+    out = str(tmp_path / "records")
+    records = ("--dataset", "records", "--data-dir", out, "--runs-dir", tmp_path)
+    assert f"There is no {out}/index.json" in fails("train", *records)
+    command = ("prepare", "--out", out, "--workers", "1", *fractions, *small)
+    assert main([*command, "--max-rejected", "0.3"]) == 0
+    assert f"index      {out}/index.json" in capsys.readouterr().out
+    message = fails("train", *records, *fractions)
+    assert f"{out}/index.json has `features.image_size=16`" in message
+    assert "the config `features.image_size=64`" in message
+
+
+def test_a_runner_that_is_not_installed_is_named(fails, tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    message = fails("prepare", "--runner", "direct", "--out", tmp_path)
+    assert "`--runner direct` needs Apache Beam" in message
 
 
 def test_table1_is_not_for_arrays(fails, tmp_path):

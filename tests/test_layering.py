@@ -35,6 +35,10 @@ ORDER = (
     "run",
     "measuring",
     "row_workers",
+    "sharding",
+    "shard_beam",
+    "recording",
+    "shared_options",
     "tabulate",
     "cli",
 )

@@ -1,4 +1,6 @@
 import zlib
+from dataclasses import replace
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -116,3 +118,10 @@ def test_the_first_phase_leaves_the_backbone_and_the_second_moves_it(frozen, tmp
     phases, moved = train(settings, "fine_tuned")
     assert phases == ["train", "fine_tune"]
     assert any(moved)
+
+
+def test_a_frozen_backbone_reads_no_stream(frozen):
+    _, prepared, models = frozen
+    streamed = replace(prepared, store=SimpleNamespace(streamed=True))
+    with pytest.raises(ValueError, match=r"`train\.shuffle_buffer` leaves pictures"):
+        pretrained_pictures(models, streamed, silent)

@@ -17,9 +17,17 @@ from keras_jtav.data.shuttersong import load_shuttersong
 from keras_jtav.data.synthetic import load_synthetic
 from keras_jtav.data.tuxpaint import load_tuxpaint
 
+
+def _load_records(folder: str = "") -> PostTable:
+    from keras_jtav.data.record_folder import load_records  # loads TensorFlow
+
+    return load_records(folder)
+
+
 SOURCES: dict[str, Callable[..., PostTable]] = {
     "manifest": read_manifest,
     "npy": load_npy,
+    "records": _load_records,
     "shuttersong": load_shuttersong,
     "synthetic": load_synthetic,
     "tuxpaint": load_tuxpaint,

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from keras_jtav.config import DataOptions, FeatureOptions
 from keras_jtav.data.cache import FeatureCache, content_digest
-from keras_jtav.data.decode import decode_audio, decode_image
+from keras_jtav.data.media_reader import MediaReader
 from keras_jtav.data.post import Post, Rejection
 
 FEATURE_VERSION = 1  # raise it when the same file gives other features
@@ -36,8 +35,7 @@ class MediaStore:
         folder: Path,
         modalities: Sequence[str],
     ) -> None:
-        self._preprocessor = preprocessor
-        self._data = data
+        self._reader = MediaReader(preprocessor, data)
         self._modalities = modalities
         self.folder = folder
         spectrogram = {
@@ -116,7 +114,7 @@ class MediaStore:
                 continue
             if self._digests[path] not in cache:
                 missing.append(path)
-        features = self._stream(modality, missing)
+        features = self._reader.stream(modality, missing)
         rows = zip(missing, features, strict=True)
         title = {"audio": "spectrograms", "image": "pictures"}[modality]
         for path, (array, fault) in progress(rows, len(missing), title):
@@ -126,38 +124,3 @@ class MediaStore:
             else:
                 cache.put(self._digests[path], array)
         return faults
-
-    def _stream(
-        self, modality: str, paths: Sequence[Path]
-    ) -> Iterable[tuple[np.ndarray, bytes]]:
-        """Yield ``(features, fault)`` of each file, computed in parallel."""
-        if not paths:
-            return []
-        decode = self._decode_audio if modality == "audio" else self._decode_image
-        shape = [None] if modality == "audio" else [None, None, 3]
-        dtype = tf.float32 if modality == "audio" else tf.uint8
-        feature = {"audio": "spectrogram", "image": "image"}[modality]
-        transform = getattr(self._preprocessor, modality)
-
-        def load(path: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            media, fault = tf.numpy_function(decode, [path], [dtype, tf.string])
-            return transform(tf.ensure_shape(media, shape))[feature], fault
-
-        names = [str(path) for path in paths]
-        dataset = tf.data.Dataset.from_tensor_slices(names)
-        dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
-        return dataset.prefetch(tf.data.AUTOTUNE).as_numpy_iterator()
-
-    def _decode_audio(self, path: bytes) -> tuple[np.ndarray, bytes]:
-        try:
-            waveform = decode_audio(Path(path.decode()), self._data.max_audio_seconds)
-        except ValueError as error:
-            return np.zeros(0, np.float32), str(error).encode()
-        return waveform, b""
-
-    def _decode_image(self, path: bytes) -> tuple[np.ndarray, bytes]:
-        try:
-            picture = decode_image(Path(path.decode()), self._data.max_image_pixels)
-        except ValueError as error:
-            return np.zeros((0, 0, 3), np.uint8), str(error).encode()
-        return picture, b""

@@ -58,8 +58,8 @@ class BatchPlan:
         self.seed = seed
         keys = [post.group_key for post in posts]
         _, self.groups = np.unique(keys, return_inverse=True)
-        self._song_rows = first_rows_of_songs(posts) if negatives else np.arange(0)
-        if negatives and len(np.unique(self.groups[self._song_rows])) < 2:
+        self.song_rows = first_rows_of_songs(posts) if negatives else np.arange(0)
+        if negatives and len(np.unique(self.groups[self.song_rows])) < 2:
             raise ValueError(
                 "Retrieval draws false songs from other songs of the training split, "
                 "which has only one. Add posts of other songs."
@@ -84,9 +84,9 @@ class BatchPlan:
     ) -> Iterator[np.ndarray]:
         """Yield one column of false songs, ``(batch,)``, for each negative."""
         for _ in range(self.negatives):
-            drawn = random.choice(self._song_rows, len(queries))
+            drawn = random.choice(self.song_rows, len(queries))
             while (same := self.groups[drawn] == self.groups[queries]).any():
-                drawn[same] = random.choice(self._song_rows, int(same.sum()))
+                drawn[same] = random.choice(self.song_rows, int(same.sum()))
             yield drawn
 
 

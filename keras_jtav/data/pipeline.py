@@ -74,17 +74,12 @@ class PostFeatures:
             features of songs are ``(batch, candidates, ...)``, labels ``(batch,
             candidates)`` with the true song first.
         """
-        shape = (plan.batch_size, 1 + plan.negatives)
+        shape = (plan.batch_size, 1 + plan.negatives)  # (batch, candidates)
         groups = tf.constant(plan.groups, tf.int32)
         sentiments = tf.constant([float(post.label or 0) for post in self._posts])
 
-        def rows() -> Iterator[tuple[np.ndarray, ...]]:
-            for number in itertools.count(epoch):
-                for batch in plan.epoch(number):
-                    yield batch.queries, batch.songs, batch.draws
-
-        def load(queries: tf.Tensor, songs: tf.Tensor, draws: tf.Tensor) -> tuple:
-            features = self._features(queries, songs, draws)
+        def load(queries: tf.Tensor, songs: tf.Tensor, *drawn: tf.Tensor) -> tuple:
+            features = self._media(queries, songs, *drawn) | self._text(queries, songs)
             if self._task == "retrieval":
                 features["song_group"] = tf.gather(groups, songs)
                 labels = tf.one_hot(tf.zeros(shape[:1], tf.int32), shape[1])
@@ -93,15 +88,17 @@ class PostFeatures:
                 labels = tf.gather(sentiments, queries)
             return {name: features[name] for name in names}, labels
 
-        dataset = tf.data.Dataset.from_generator(
-            rows,
+        rows = tf.data.Dataset.from_generator(
+            lambda: itertools.chain.from_iterable(
+                self._epoch(plan, number) for number in itertools.count(epoch)
+            ),
             output_signature=(
                 tf.TensorSpec(shape[:1], tf.int64),
                 tf.TensorSpec(shape, tf.int64),
-                tf.TensorSpec(shape, tf.float64),
+                *self._drawn_signature(shape),
             ),
         )
-        dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
+        dataset = rows.map(load, num_parallel_calls=tf.data.AUTOTUNE)
         return dataset.prefetch(tf.data.AUTOTUNE)
 
     def encoding(
@@ -122,31 +119,45 @@ class PostFeatures:
         def load(batch: tf.Tensor) -> dict[str, tf.Tensor]:
             songs = batch[:, None]
             every_segment = tf.fill(tf.shape(songs), tf.constant(-1.0, tf.float64))
-            features = _without_candidates(self._features(batch, songs, every_segment))
+            features = self._media(batch, songs, every_segment)
+            features = _without_candidates(features | self._text(batch, songs))
             return {name: features[name] for name in names}
 
         dataset = tf.data.Dataset.from_tensor_slices(rows).batch(batch_size)
         return dataset.map(load).prefetch(tf.data.AUTOTUNE)
 
-    def _features(
+    def _epoch(self, plan: BatchPlan, epoch: int) -> Iterator[tuple[np.ndarray, ...]]:
+        """Yield the queries and songs of each batch, and what else was drawn."""
+        for batch in plan.epoch(epoch):
+            yield batch.queries, batch.songs, batch.draws
+
+    def _drawn_signature(self, shape: tuple[int, int]) -> list[tf.TensorSpec]:
+        """Return what follows queries and songs in a batch of ``_epoch``."""
+        return [tf.TensorSpec(shape, tf.float64)]
+
+    def _media(
         self, queries: tf.Tensor, songs: tf.Tensor, draws: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        """Return all features; those of songs are ``(batch, candidates, ...)``."""
-        spec, num_candidates = self._spec, songs.shape[1]
-        dtypes = [tf.as_dtype(spec.image_dtype), tf.bool, tf.float32, tf.bool]
+        """Return features of media; those of songs are ``(batch, candidates, ...)``."""
+        specs = self._media_specs(queries.shape[0], songs.shape[1], None)
+        dtypes = [spec.dtype for spec in specs.values()]
         media = tf.numpy_function(self._load_media, [queries, songs, draws], dtypes)
-        batch = queries.shape[0]
-        shapes = {
-            "image": (batch, *spec.image_shape),
-            "image_mask": (batch,),
-            "spectrogram": (batch, num_candidates, None, spec.frames, spec.bins),
-            "segment_mask": (batch, num_candidates, None),
+        return {
+            name: tf.ensure_shape(array, spec.shape)
+            for (name, spec), array in zip(specs.items(), media, strict=True)
         }
-        features = {
-            name: tf.ensure_shape(array, shape)
-            for (name, shape), array in zip(shapes.items(), media, strict=True)
+
+    def _media_specs(
+        self, batch: int | None, candidates: int, segments: int | None
+    ) -> dict[str, tf.TensorSpec]:
+        """Return the shapes and types of the features of media."""
+        spec, songs = self._spec, (batch, candidates, segments)
+        return {
+            "image": tf.TensorSpec((batch, *spec.image_shape), spec.image_dtype),
+            "image_mask": tf.TensorSpec((batch,), tf.bool),
+            "spectrogram": tf.TensorSpec((*songs, spec.frames, spec.bins), tf.float32),
+            "segment_mask": tf.TensorSpec(songs, tf.bool),
         }
-        return features | self._text(queries, songs)
 
     def _text(self, queries: tf.Tensor, songs: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return ``words`` of songs (with candidates) and ``supporting_words``."""

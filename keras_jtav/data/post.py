@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from keras_jtav.data.ready_features import ReadyFeatures
+    from keras_jtav.data.record_folder import RecordFolder
 
 TEXT_PARTS = ("lyrics", "caption")
 SPLIT_NAMES = ("train", "validation", "test")
@@ -109,9 +110,11 @@ class PostTable:
         rejections: Rows left out, each with its reason.
         class_names: Names of label 0 and label 1.
         features: What the posts have in place of media and words, if they do.
+        records: The shards that hold the features of their media, if some do.
     """
 
     posts: list[Post]
     rejections: list[Rejection] = field(default_factory=list)
     class_names: tuple[str, str] = ("negative", "positive")
     features: ReadyFeatures | None = None
+    records: RecordFolder | None = None

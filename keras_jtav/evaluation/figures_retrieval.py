@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -83,6 +84,7 @@ def query_figure(
     songs: Sequence[Post],
     scores: np.ndarray,
     is_match: np.ndarray,
+    read_picture: Callable[[Path], np.ndarray] = decode_image,
     num_queries: int = 6,
 ) -> Figure:
     """Draw queries with their best songs, the true one in green.
@@ -95,6 +97,7 @@ def query_figure(
         songs: Posts in the order of the columns; each stands for its song.
         scores: ``(queries, songs)``.
         is_match: ``(queries, songs)`` bool.
+        read_picture: From a post's ``image`` to uint8 ``(height, width, 3)``.
         num_queries: Most queries shown.
 
     Raises:
@@ -114,8 +117,10 @@ def query_figure(
         )  # fmt: skip
         cards = figure.subfigures(rows, columns, squeeze=False).ravel()
         for card, row in zip(cards, shown, strict=False):
+            query = queries[row]
+            picture = None if query.image is None else read_picture(query.image)
             _draw_card(
-                card, queries[row], songs, scores[row], is_match[row], ranks[row]
+                card, query, picture, songs, scores[row], is_match[row], ranks[row]
             )
     return figure
 
@@ -153,6 +158,7 @@ def _draw_recalls(
 def _draw_card(
     card: SubFigure,
     query: Post,
+    pixels: np.ndarray | None,
     songs: Sequence[Post],
     scores: np.ndarray,
     is_match: np.ndarray,
@@ -160,7 +166,7 @@ def _draw_card(
 ) -> None:
     picture, text = card.subplots(1, 2, width_ratios=[1, 2.1])
     text.set_axis_off()
-    _draw_picture(picture, query)
+    _draw_picture(picture, pixels)
     points = CARD_INCHES[0] * 72 * 0.62
     text.set(xlim=(0, points), ylim=(7.4, -0.2))
     write = {"va": "center", "parse_math": False}
@@ -189,16 +195,16 @@ def _draw_card(
         text.text(28, height, title, size=9, color=colour, weight=weight, **write)
 
 
-def _draw_picture(axes: Axes, query: Post) -> None:
+def _draw_picture(axes: Axes, pixels: np.ndarray | None) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(True)
     axes.spines[:].set_color(FAINT)
-    if query.image is None:
+    if pixels is None:
         axes.text(0.5, 0.5, "no picture", ha="center", va="center", color=MUTED)
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
         return
-    picture = Image.fromarray(decode_image(query.image))
+    picture = Image.fromarray(np.asarray(pixels))
     picture.thumbnail((PICTURE_PIXELS, PICTURE_PIXELS))
     axes.imshow(np.asarray(picture), interpolation="antialiased")
 

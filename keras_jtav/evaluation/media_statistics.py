@@ -8,6 +8,7 @@ from itertools import pairwise
 import librosa
 import numpy as np
 from PIL import Image
+from scipy import sparse
 
 from keras_jtav.config import SAMPLE_RATE_HZ
 from keras_jtav.layers.picture_statistics import (
@@ -86,9 +87,15 @@ def picture_statistics(picture: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _mel_filters() -> np.ndarray:
-    """Return the filters, (bands, fft bins): librosa makes them anew in each call."""
-    return librosa.filters.mel(sr=SAMPLE_RATE_HZ, n_fft=FFT_SAMPLES, n_mels=MEL_BANDS)
+def _mel_filters() -> sparse.csr_array:
+    """Return the filters, (bands, fft bins): librosa makes them anew in each call.
+
+    They are sparse because a dense product rounds as the number of threads has it, and
+    statistics that are kept in records must be the same wherever they are made.
+    """
+    return sparse.csr_array(
+        librosa.filters.mel(sr=SAMPLE_RATE_HZ, n_fft=FFT_SAMPLES, n_mels=MEL_BANDS)
+    )
 
 
 def _course(mfcc: np.ndarray) -> np.ndarray:

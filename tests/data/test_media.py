@@ -6,7 +6,7 @@ import pytest
 import soundfile
 from PIL import Image
 
-from keras_jtav.data import media
+from keras_jtav.data import media_reader
 from keras_jtav.data.decode import decode_audio, decode_image
 from keras_jtav.data.media import MediaStore
 from keras_jtav.data.post import Post
@@ -119,8 +119,8 @@ def test_the_second_prepare_reads_the_cache(folder, posts, monkeypatch):
     def fail(*arguments):
         raise AssertionError("a file was decoded again")
 
-    monkeypatch.setattr(media, "decode_audio", fail)
-    monkeypatch.setattr(media, "decode_image", fail)
+    monkeypatch.setattr(media_reader, "decode_audio", fail)
+    monkeypatch.setattr(media_reader, "decode_image", fail)
     second = make_store(folder)
     assert second.prepare(posts, silent) == []
     for post in posts[:2]:

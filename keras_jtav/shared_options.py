@@ -1,0 +1,79 @@
+"""Options that several commands share, and the config that they ask for."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from keras_jtav.config import MODALITIES, TASKS, Component, Config
+from keras_jtav.experiments import PRESETS, preset_config
+
+MANIFEST_SUFFIXES = (".csv", ".jsonl", ".json", ".parquet")
+FOLDER_DATASETS = ("shuttersong", "npy", "records")
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """Add what decides posts, their splits and the features of their media."""
+    add = parser.add_argument
+    add("--task", choices=TASKS, default="sentiment")
+    add(
+        "--dataset",
+        default="synthetic",
+        metavar="NAME|FILE",
+        help="synthetic (default), tuxpaint, shuttersong, npy, records, or a .csv, "
+        ".jsonl or .parquet of posts",
+    )
+    add("--data-dir", metavar="DIR", help="of shuttersong, npy or records")
+    add("--preset", choices=PRESETS, default="small", help="default: small")
+    add(
+        "--image-weights",
+        metavar="imagenet|FILE|none",
+        help="start the picture encoder from weights; with the small preset it is "
+        "then SqueezeNet",
+    )
+    add("--max-rejected", type=float, metavar="SHARE", help="default: 0.05")
+    add("--seed", type=int, metavar="N", help="decides every random choice; default: 0")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any other setting, such as text.units=64; a wrong key lists the valid",
+    )
+
+
+def config_from_options(options: argparse.Namespace) -> Config:
+    """Return the config that the options of a command ask for.
+
+    Raises:
+        ValueError: An unknown key or value.
+    """
+    config = preset_config(options.task, options.preset)
+    settings = [f"dataset={options.dataset}"]
+    if (options.dataset, options.task) == ("npy", "sentiment"):
+        settings += [f"{modality}=vector" for modality in MODALITIES]
+    if options.image_weights is not None:
+        if options.preset == "small":
+            settings += ["image=squeezenet", "features.image_size=224"]
+        settings.append(f"image.weights={options.image_weights}")
+    flags = {
+        "features.fasttext": options.fasttext,
+        "train.negatives": options.negatives,
+        "train.seed": options.seed,
+        "data.max_rejected": options.max_rejected,
+    }
+    settings += [f"{key}={value}" for key, value in flags.items() if value is not None]
+    config = config.override(settings)
+    if Path(options.dataset).suffix.lower() in MANIFEST_SUFFIXES:
+        manifest = Component("manifest", {"path": options.dataset})
+        config = dataclasses.replace(config, dataset=manifest)
+    if options.data_dir is not None:
+        if options.dataset not in FOLDER_DATASETS:
+            raise ValueError(
+                f"--data-dir belongs to --dataset {' or '.join(FOLDER_DATASETS)}, not "
+                f"to {options.dataset}."
+            )
+        dataset = Component(options.dataset, {"folder": options.data_dir})
+        config = dataclasses.replace(config, dataset=dataset)
+    return config.override(options.set)
