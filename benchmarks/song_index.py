@@ -1,0 +1,305 @@
+"""Two-stage retrieval: what stage 1 loses, and a million songs.
+
+    python benchmarks/song_index.py recall                 # trains; about 6 minutes
+    python benchmarks/song_index.py recall --dataset tuxpaint --all-songs
+    python benchmarks/song_index.py build MODEL FOLDER     # a million songs
+    python benchmarks/song_index.py query MODEL FOLDER     # in a process of its own
+
+MODEL is an exported retrieval model of the small preset, FOLDER where the index goes.
+``--songs 20000`` and ``--queries 20`` try it small.
+"""
+
+import argparse
+import os
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+
+from keras_jtav.data.pairs import first_rows_of_songs
+from keras_jtav.evaluation.pair_scores import encode, pair_scores
+from keras_jtav.evaluation.ranks import rank_metrics
+from keras_jtav.experiments import preset_config
+from keras_jtav.model import build_model
+from keras_jtav.preparation import load_table, prepare
+from keras_jtav.serving import inverted_lists
+from keras_jtav.serving.predictor import Predictor
+from keras_jtav.serving.song_index import SongIndex
+from keras_jtav.training import seed_everything
+from keras_jtav.transfer import pretrained_pictures, train_phases
+
+K = 100
+PORTION = 16_384
+UNSEEN_600 = ("dataset.songs=1500", "data.fractions=0.5,0.1,0.4")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parts = parser.add_subparsers(required=True)
+    recall = parts.add_parser("recall")
+    recall.set_defaults(run=measure_recall)
+    recall.add_argument("--dataset", default="synthetic")
+    recall.add_argument("--set", action="append", default=[])
+    recall.add_argument("--all-songs", action="store_true")
+    for name, run in (("build", build), ("query", query)):
+        part = parts.add_parser(name)
+        part.set_defaults(run=run)
+        part.add_argument("model", type=Path)
+        part.add_argument("folder", type=Path)
+        part.add_argument("--songs", type=int, default=1_000_000)
+        part.add_argument("--queries", type=int, default=300)
+    options = parser.parse_args()
+    options.run(options)
+
+
+def measure_recall(options):
+    settings = [f"dataset={options.dataset}"]
+    settings += UNSEEN_600 if options.dataset == "synthetic" else ()
+    config = preset_config("retrieval", "small").override([*settings, *options.set])
+    seed_everything(config.train.seed)
+    prepared = prepare(config, lambda items, total, title: items)
+    models = build_model(config, prepared.spec, prepared.vocabulary.matrix)
+    pictures = pretrained_pictures(models, prepared, lambda items, total, title: items)
+    with tempfile.TemporaryDirectory() as work:
+        train_phases(
+            config, models, prepared, pictures, Path(work), lambda phase, epochs: []
+        )
+
+    splits = list(prepared.posts) if options.all_songs else ["test"]
+    queries = run_model(models["encode_query"], prepared, "test")
+    songs, names = {}, []
+    for split in splits:
+        posts = prepared.posts[split]
+        rows = first_rows_of_songs(posts)
+        names += [posts[row].song for row in rows]
+        for name, array in run_model(
+            models["encode_song"], prepared, split, rows
+        ).items():
+            songs.setdefault(name, []).append(array)
+    songs = {name: np.concatenate(arrays) for name, arrays in songs.items()}
+    matches = np.array([[p.song] for p in prepared.posts["test"]]) == np.array(names)
+
+    full = pair_scores(models, queries, songs)
+    index = SongIndex()
+    index.add(names, songs)
+    print(f"{options.dataset}: {len(full)} queries, {len(names)} songs")
+    show_ranks("full pairwise", full, matches)
+    towers = queries["query_tower"] @ songs["song_tower"].T
+    show_ranks("stage 1 alone", towers, matches)
+    best = np.argsort(-full, axis=1, kind="stable")
+    for k in (10, 25, 50, K):
+        rows, _ = index.search_rows(queries["query_tower"], k)
+        found = np.zeros(full.shape, bool)
+        np.put_along_axis(found, rows, True, axis=1)
+        show_ranks(
+            f"two stages, K = {k}", np.where(found, full, full.min() - 1), matches
+        )
+        shares = [
+            f"first {n}: {np.take_along_axis(found, best[:, :n], axis=1).mean():.4f}"
+            for n in (1, 10, k)
+        ]
+        print(f"    share of the full ranking that stage 1 finds: {', '.join(shares)}")
+    halves = {
+        name: array.astype("float16").astype(array.dtype)
+        if array.dtype.kind == "f"
+        else array
+        for name, array in songs.items()
+    }
+    by_halves = pair_scores(models, queries, halves)
+    order = np.argsort(-by_halves, axis=1, kind="stable")
+    print(
+        f"encodings of songs in float16: largest change of a logit "
+        f"{np.abs(by_halves - full).max():.1e} (their deviation is {full.std():.2f}), "
+        f"the same first ten in the same order for "
+        f"{(order[:, :10] == best[:, :10]).all(axis=1).mean():.3f} of the queries"
+    )
+
+
+def run_model(model, prepared, split, rows=None):
+    names = [tensor.name for tensor in model.inputs]
+    return encode(model, prepared.features[split].encoding(names, 32, rows))
+
+
+def show_ranks(name, scores, matches):
+    metrics = rank_metrics(scores, matches)
+    shown = ", ".join(f"{m} {metrics[m]:.4f}" for m in ("R@1", "R@5", "R@10"))
+    print(f"  {name:20} {shown}")
+
+
+def build(options):
+    predictor = Predictor(options.model)
+    real = real_songs(predictor)
+    index = SongIndex(predictor.fingerprint)
+    seconds = 0.0
+    for portion in portions(real, options.songs):
+        start = time.perf_counter()
+        index.add(*portion)
+        seconds += time.perf_counter() - start
+    print(f"{len(index)} songs, {options.folder}")
+    print(f"  add: {seconds:.0f} s")
+    start = time.perf_counter()
+    index.save(options.folder)
+    print(f"  save, with the lists: {time.perf_counter() - start:.0f} s")
+    size = sum(path.stat().st_size for path in options.folder.rglob("*.*"))
+    lists = sum(path.stat().st_size for path in options.folder.glob("lists-*"))
+    print(f"  on disk: {size / 1e6:.0f} MB, of which lists {lists / 1e6:.0f} MB")
+    print(f"  peak of memory of the process: {peak_megabytes():.0f} MB")
+
+
+def real_songs(predictor):
+    """Return encodings of the 600 embedded songs."""
+    posts = load_table(preset_config("retrieval", "small")).posts
+    posts = [posts[row] for row in first_rows_of_songs(posts)]
+    songs, _ = predictor.call_on_posts("encode_song", posts, ("audio", "lyrics"))
+    del songs["audio_ok"]
+    return songs
+
+
+def portions(real, num_songs, seed=0):
+    """Yield ids and encodings of songs in clusters of two levels around real ones.
+
+    A cluster is a real song, with about twenty smaller ones about it (an artist, an
+    album); how many songs each has falls with its number as Zipf's law says.
+    """
+    rng = np.random.default_rng(seed)
+    towers = real["song_tower"]
+    parent = np.repeat(np.arange(len(towers)), 20)
+    centres = unit(towers[parent] + jitter(rng, towers[parent].shape, 0.5))
+    weights = 1 / (1 + rng.permutation(len(centres))) ** 0.7
+    spread = rng.uniform(0.2, 0.6, len(centres))
+    for start in range(0, num_songs, PORTION):
+        count = min(PORTION, num_songs - start)
+        cluster = rng.choice(len(centres), count, p=weights / weights.sum())
+        noise = jitter(rng, (count, towers.shape[1]), spread[cluster, None])
+        songs = {name: array[parent[cluster]] for name, array in real.items()}
+        songs["song_tower"] = unit(centres[cluster] + noise)
+        songs["audio_vector"] = songs["audio_vector"] * rng.uniform(
+            0.8, 1.2, songs["audio_vector"].shape
+        ).astype("float32")
+        songs["words"] = shuffled(rng, songs["words"])
+        yield [f"song{n:07d}" for n in range(start, start + count)], songs
+
+
+def shuffled(rng, words):
+    """Return lyrics with their words in another order."""
+    order = np.argsort(rng.random(words.shape[:2]), axis=1)
+    return np.take_along_axis(words, order[..., None], axis=1)
+
+
+def jitter(rng, shape, length):
+    """Return vectors of about the given length."""
+    return (length * rng.normal(size=shape) / shape[-1] ** 0.5).astype("float32")
+
+
+def unit(vectors):
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+def query(options):
+    predictor = Predictor(options.model)
+    posts = [
+        post
+        for post in load_table(preset_config("retrieval", "small")).posts
+        if post.image is not None
+    ][: options.queries]
+    asked = [
+        (post.image.read_bytes(), post.texts.get("caption", "").encode())
+        for post in posts
+    ]
+    before = memory_megabytes()
+    start = time.perf_counter()
+    index = SongIndex.load(options.folder)
+    loaded = time.perf_counter() - start
+    after = memory_megabytes()
+    print(f"{len(index)} songs, {options.folder}")
+    print(f"  load: {loaded:.3f} s; memory {after - before:+.0f} MB")
+
+    start = time.perf_counter()
+    ask(predictor, index, *asked[0])
+    print(f"  first query, graphs and files cold: {time.perf_counter() - start:.2f} s")
+    times = np.array([ask(predictor, index, *one)[1] for one in asked])
+    print(f"  {len(asked)} queries one by one, K = {K}, milliseconds: p50, p99")
+    for name, column in zip(
+        ("encode", "search", "re-score", "whole"),
+        [*times.T, times.sum(axis=1)],
+        strict=True,
+    ):
+        p50, p99 = np.percentile(1000 * column, (50, 99))
+        print(f"    {name:10} {p50:7.1f} {p99:7.1f}")
+    print(
+        f"  memory since before loading {memory_megabytes() - before:+.0f} MB, of which "
+        f"{private_megabytes():.0f} MB of the whole process are its own, not mapped"
+    )
+    towers = np.concatenate(
+        [ask(predictor, index, *one)[0]["query_tower"] for one in asked]
+    )
+    songs = index.encodings(np.arange(0, len(index), max(1, len(index) // 300)))
+    rng = np.random.default_rng(1)
+    near = unit(songs["song_tower"] + jitter(rng, songs["song_tower"].shape, 0.5))
+    for name, queries in (("pictures", towers), ("songs with noise", near)):
+        exact, _ = index.search_rows(queries, K, exact=True)
+        start = time.perf_counter()
+        for one in queries[:20]:
+            index.search_rows(one[None], K, exact=True)
+        seconds = (time.perf_counter() - start) / 20
+        print(
+            f"  recall@{K} of the lists for {len(queries)} {name}; exact takes "
+            f"{1000 * seconds:.0f} ms a query"
+        )
+        for lists_read in (16, 32, 64, 128, 256):
+            inverted_lists.LISTS_READ = lists_read
+            start = time.perf_counter()
+            found = [index.search_rows(one[None], K)[0][0] for one in queries]
+            seconds = (time.perf_counter() - start) / len(queries)
+            recall = np.mean(
+                [len(set(a) & set(b)) / K for a, b in zip(found, exact, strict=True)]
+            )
+            print(
+                f"    {lists_read:4} lists read: {recall:.4f}, {1000 * seconds:.1f} ms"
+            )
+
+
+def ask(predictor, index, image, caption):
+    """Answer one query; return its encodings and the seconds of each stage."""
+    start = time.perf_counter()
+    query = predictor.call(
+        "encode_query",
+        image=np.array([image], object),
+        caption=np.array([caption], object),
+    )
+    del query["image_ok"]
+    encoded = time.perf_counter()
+    rows, _ = index.search_rows(query["query_tower"], K)
+    searched = time.perf_counter()
+    scores = predictor.call("score", **query, **index.encodings(rows[0]))["logit"][0]
+    index.ids_of(rows[0][np.argsort(-scores, kind="stable")])
+    scored = time.perf_counter()
+    return query, (encoded - start, searched - encoded, scored - searched)
+
+
+def memory_megabytes():
+    return _status("VmRSS:")
+
+
+def private_megabytes():
+    return _status("RssAnon:")
+
+
+def _status(field):
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field):
+            return int(line.split()[1]) / 1024
+    return float("nan")
+
+
+def peak_megabytes():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    sys.exit(main())
