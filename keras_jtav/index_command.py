@@ -58,8 +58,10 @@ def _index(options: argparse.Namespace) -> int:
         index.remove(options.remove)
         index.save(options.out)
         console.say(f"{len(set(options.remove))} songs removed; {len(index)} are left")
+    if options.songs is None and not options.into_model:
+        return 0
+    predictor = Predictor(options.model)
     if options.songs is not None:
-        predictor = Predictor(options.model)
         done = index_songs(predictor, options.songs, options.out, console.progress)
         console.say(
             f"{done.added} songs added, {done.known} known already, {done.left_out} "
@@ -67,7 +69,6 @@ def _index(options: argparse.Namespace) -> int:
         )
     if options.into_model:
         index = SongIndex.load(options.out)
-        console.say(
-            f"SavedModel {export_with_index(options.model, index, options.candidates)}"
-        )
+        version = export_with_index(predictor, index, options.candidates)
+        console.say(f"SavedModel {version}")
     return 0

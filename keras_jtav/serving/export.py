@@ -63,7 +63,7 @@ def export_model(
     Returns:
         The folder of the new version.
     """
-    settings = {**settings, "fingerprint": _fingerprint(models)}
+    settings = {**settings, "fingerprint": fingerprint(models)}
     text = json.dumps(settings, indent=1, sort_keys=True)
     endpoints = ENDPOINTS[task](models, preprocessor, data, text)
     try:
@@ -102,8 +102,14 @@ def write_version(
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _fingerprint(models: Mapping[str, keras.Model]) -> str:
-    """Return a name of the weights: encodings of equal names may be compared."""
+def fingerprint(models: Mapping[str, keras.Model]) -> str:
+    """Return a name of the weights: encodings of equal names may be compared.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        >>> len(fingerprint({"train": model}))
+        16
+    """
     digest = hashlib.sha256()
     variables = {id(v): v for model in models.values() for v in model.variables}
     for variable in variables.values():

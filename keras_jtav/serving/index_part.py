@@ -54,10 +54,19 @@ class IndexPart:
 
     @classmethod
     def open(cls, folder: Path) -> IndexPart:
-        """Map the files of a part: rows are read when they are used."""
+        """Map the files of a part: rows are read when they are used.
+
+        Raises:
+            FileNotFoundError: The part is not there, or lacks files.
+        """
         arrays = {
             path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")
         }
+        if not {TOWER, ID_BYTES, ID_ENDS} <= set(arrays):
+            raise FileNotFoundError(
+                f"{folder}, a part of an index, is not there or lacks files. Make the "
+                "index again."
+            )
         # Slices of a plain view cost less than those of numpy's own mapped type.
         plain = {name: array.view(np.ndarray) for name, array in arrays.items()}
         return cls(plain, folder)

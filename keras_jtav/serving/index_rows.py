@@ -112,7 +112,9 @@ class IndexRows:
         scores = np.empty((len(queries), self.num_rows - first), "float32")
         start = 0
         for block in self.vector_blocks(first):
-            np.matmul(queries, block.T, out=scores[:, start : start + len(block)])
+            for query, row in zip(queries, scores, strict=True):
+                # On busy cores one product with a matrix of queries takes longer.
+                row[start : start + len(block)] = block @ query
             start += len(block)
         scores[:, self.removed[self.removed >= first] - first] = -np.inf
         return scores
@@ -171,7 +173,8 @@ class IndexRows:
         sizes = {name: len(array) for name, array in encodings.items()}
         if set(sizes.values()) != {num_ids}:
             raise ValueError(
-                f"Each encoding has one row for each of {num_ids} ids; received {sizes}."
+                f"Each encoding has one row for each of {num_ids} ids; received "
+                f"{sizes}."
             )
         if not np.isfinite(encodings[TOWER]).all():
             row = int(np.argmin(np.isfinite(encodings[TOWER]).all(axis=-1)))

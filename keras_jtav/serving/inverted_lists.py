@@ -56,9 +56,14 @@ class InvertedLists:
         """Open a file: mapped, lists are read when they are searched.
 
         Raises:
+            FileNotFoundError: There is no such file.
             ImportError: faiss is absent.
         """
         faiss = import_faiss()
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"{path}, the lists of an index, is not there. Make the index again."
+            )
         flags = faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY if mapped else 0
         return cls(faiss.read_index(str(path), flags))
 
@@ -83,7 +88,8 @@ class InvertedLists:
             left_out: Rows that are not to be found.
 
         Returns:
-            Int ``(queries, k)``, -1 at the end where the lists that were read hold fewer.
+            Int ``(queries, k)``, with -1 at the end where the lists that were read hold
+            fewer.
         """
         faiss = import_faiss()
         settings = {"nprobe": LISTS_READ}

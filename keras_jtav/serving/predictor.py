@@ -22,6 +22,7 @@ class Predictor:
         folder: A numbered version, such as ``exported_models/sentiment/1``.
 
     Attributes:
+        folder: The argument.
         saved_model: What TensorFlow loaded.
         settings: What travels inside it.
 
@@ -35,6 +36,7 @@ class Predictor:
                 f"{folder} holds no SavedModel. Give the numbered folder that training "
                 "wrote, such as exported_models/sentiment/1."
             )
+        self.folder = Path(folder)
         self.saved_model = tf.saved_model.load(str(folder))
         self.settings: dict = json.loads(self.call("settings")["settings"])
         self._limits = self.settings["config"]["data"]
@@ -46,7 +48,7 @@ class Predictor:
 
     @property
     def fingerprint(self) -> str:
-        """Name of the weights; empty for exports of before there was one."""
+        """Name of the weights; empty where an earlier version wrote the model."""
         return self.settings.get("fingerprint", "")
 
     def outputs(self, endpoint: str) -> set[str]:

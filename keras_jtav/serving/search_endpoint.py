@@ -22,7 +22,7 @@ IDS = "id"
 
 
 def export_with_index(
-    model: Path, index: SongIndex, candidates: int = CANDIDATES
+    predictor: Predictor, index: SongIndex, candidates: int = CANDIDATES
 ) -> Path:
     """Write a SavedModel again, as the next version, with an index inside.
 
@@ -31,7 +31,8 @@ def export_with_index(
     first, as ``SongSearch`` does; and ``image_ok``. All other endpoints stay.
 
     Args:
-        model: A numbered version of a retrieval model with towers.
+        predictor: An exported retrieval model with towers; an index that is inside it
+            is replaced.
         index: Songs that it encoded.
         candidates: Songs that are scored for each query, and returned.
 
@@ -42,29 +43,28 @@ def export_with_index(
         ValueError: A model or index that does not fit, no songs, or more than
             ``EXACT_SONGS``.
     """
-    predictor = Predictor(model)
     SongSearch(predictor, index, candidates)  # refuses what does not fit
     if not 0 < len(index) <= EXACT_SONGS:
         raise ValueError(
             f"A SavedModel takes 1 to {EXACT_SONGS} songs, as it compares a query with "
             f"each; the index holds {len(index)}. Use keras-jtav predict --index."
         )
-    candidates = min(candidates, len(index))
-    inside = {"songs": len(index), "candidates": candidates}
+    inside = {"songs": len(index), "candidates": min(candidates, len(index))}
     settings = json.dumps(
         {**predictor.settings, "index": inside}, indent=1, sort_keys=True
     )
-    module = _ModelWithIndex(predictor.saved_model, index, candidates, settings)
-    return write_version(module, module.signatures(), settings, Path(model).parent)
+    model = predictor.saved_model
+    module = ModelWithIndex(getattr(model, "model", model), index, candidates, settings)
+    return write_version(module, module.signatures(), settings, predictor.folder.parent)
 
 
-class _ModelWithIndex(tf.Module):
+class ModelWithIndex(tf.Module):
     """The graph functions of a loaded model, and of the search.
 
     Args:
         model: What ``tf.saved_model.load`` gave.
         index: The songs.
-        candidates: Songs that are scored for each query, at most all.
+        candidates: Songs that are scored for each query.
         settings: JSON text that the endpoint ``settings`` returns.
     """
 
@@ -79,7 +79,7 @@ class _ModelWithIndex(tf.Module):
                 name: tf.Variable(array, trainable=False, name=f"index_{name}")
                 for name, array in songs.items()
             }
-        self._candidates = candidates
+        self._candidates = min(candidates, len(index))
         self._settings = settings
 
     def signatures(self) -> dict[str, Any]:

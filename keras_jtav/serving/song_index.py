@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 
 from keras_jtav.serving.best_rows import MARGIN, likely_rows, rank_rows
 from keras_jtav.serving.index_folder import IndexFolder, IndexState
-from keras_jtav.serving.index_part import TOWER, Encodings, IndexPart
+from keras_jtav.serving.index_part import Encodings, IndexPart
 from keras_jtav.serving.index_rows import IndexRows
 from keras_jtav.serving.inverted_lists import InvertedLists, import_faiss, sample_size
 
@@ -212,12 +213,23 @@ class SongIndex:
         return self._lists
 
     def _open(self, folder: IndexFolder) -> None:
-        """Take the state of a folder."""
-        self._folder, self._state, self._lists = folder, folder.read_state(), None
-        parts = [IndexPart.open(folder.path / name) for name in self._state.parts]
-        removed = None
-        if self._state.removed:
-            removed = np.load(folder.path / self._state.removed)
+        """Take the state of a folder; again if another process saves meanwhile."""
+        state = folder.read_state()
+        try:
+            self._take(folder, state)
+        except FileNotFoundError:
+            if folder.read_state() == state:
+                raise
+            self._open(folder)
+
+    def _take(self, folder: IndexFolder, state: IndexState) -> None:
+        parts = [IndexPart.open(folder.path / name) for name in state.parts]
+        removed = np.load(folder.path / state.removed) if state.removed else None
+        lists = None
+        if state.lists:
+            with contextlib.suppress(ImportError):  # told when they are searched
+                lists = InvertedLists.open(folder.path / state.lists)
+        self._folder, self._state, self._lists = folder, state, lists
         self._rows = IndexRows(parts, removed)
 
     def _write(self, folder: IndexFolder) -> None:

@@ -142,8 +142,16 @@ def test_without_faiss_the_extra_is_named(tmp_path, monkeypatch):
 
 
 def test_without_faiss_lists_are_not_searched(saved, monkeypatch):
-    index, _ = saved
+    _, folder = saved
     monkeypatch.setitem(sys.modules, "faiss", None)
+    index = SongIndex.load(folder)
     with pytest.raises(ImportError, match="needs faiss"):
         index.search(towers(1), 1)
     assert index.search(towers(2000)[:1], 1, exact=True)[0][0, 0] == "song0"
+
+
+def test_lists_that_are_gone_are_told(saved):
+    _, folder = saved
+    lists_file(folder).unlink()
+    with pytest.raises(FileNotFoundError, match=r"the lists of an index, is not there"):
+        SongIndex.load(folder)

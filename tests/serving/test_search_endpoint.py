@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras_jtav.preparation import load_table
 from keras_jtav.serving import search_endpoint
 from keras_jtav.serving.predictor import Predictor
-from keras_jtav.serving.search_endpoint import export_with_index
+from keras_jtav.serving.search_endpoint import ModelWithIndex, export_with_index
 from keras_jtav.serving.song_index import SongIndex
 from keras_jtav.serving.song_search import SongSearch
 
@@ -46,8 +46,8 @@ def parts(finished_run):
     index = SongIndex(predictor.fingerprint)
     index.add(list(by_song), songs)
     index.remove(list(by_song)[3:5])
-    folder = export_with_index(result.exported, index, CANDIDATES)
-    return posts, result.exported, index, folder
+    inside = Predictor(export_with_index(predictor, index, CANDIDATES))
+    return posts, predictor, index, inside
 
 
 def raw_queries(posts):
@@ -58,14 +58,16 @@ def raw_queries(posts):
     )
 
 
-def search(folder, image, caption):
-    answer = tf.saved_model.load(str(folder)).signatures["search"](
-        image=tf.constant(image), caption=tf.constant(caption)
-    )
+def search(endpoint, image, caption):
+    answer = endpoint(image=tf.constant(image), caption=tf.constant(caption))
     return {name: tensor.numpy() for name, tensor in answer.items()}
 
 
-def python_path(predictor, index, posts):
+def of_model(predictor):
+    return predictor.saved_model.signatures["search"]
+
+
+def in_python(predictor, index, posts):
     queries, faults = predictor.call_on_posts(
         "encode_query", posts, ("image", "caption")
     )
@@ -75,9 +77,9 @@ def python_path(predictor, index, posts):
 
 
 def test_the_endpoint_equals_the_python_path(parts):
-    posts, exported, index, folder = parts
-    ids, scores = python_path(Predictor(exported), index, posts[:20])
-    answer = search(folder, *raw_queries(posts[:20]))
+    posts, predictor, index, inside = parts
+    ids, scores = in_python(predictor, index, posts[:20])
+    answer = search(of_model(inside), *raw_queries(posts[:20]))
     assert answer["song"].shape == (20, CANDIDATES)
     np.testing.assert_array_equal(answer["song"].astype(str), ids.astype(str))
     np.testing.assert_allclose(answer["score"], scores, atol=1e-4)
@@ -85,100 +87,96 @@ def test_the_endpoint_equals_the_python_path(parts):
     assert not set(answer["song"].astype(str).ravel()) - set(index.ids())
 
 
-def test_the_endpoint_breaks_ties_as_the_python_path_does(parts, tmp_path):
-    posts, exported, index, _ = parts
-    predictor = Predictor(exported)
-    encodings = index.encodings()
-    rows = np.repeat([5, 2], [40, 40])
-    tied = SongIndex(predictor.fingerprint)
-    names = [f"copy{n}" for n in range(80)]
-    tied.add(names, {name: array[rows] for name, array in encodings.items()})
-    folder = export_with_index(exported, tied, CANDIDATES)
-    answer = search(folder, *raw_queries(posts[:6]))
-    for songs in answer["song"].astype(str).tolist():
-        assert songs in (names[:CANDIDATES], names[40 : 40 + CANDIDATES])
-    ids, _ = python_path(predictor, tied, posts[:6])
-    np.testing.assert_array_equal(answer["song"].astype(str), ids.astype(str))
-
-
 def test_the_other_endpoints_stay(parts):
-    posts, exported, index, folder = parts
-    before, after = Predictor(exported), Predictor(folder)
-    names = set(before.saved_model.signatures)
-    assert set(after.saved_model.signatures) == names | {"search"}
-    inside = {"songs": len(index), "candidates": CANDIDATES}
-    assert after.settings == before.settings | {"index": inside}
-    extra = json.loads((folder / "assets.extra" / "settings.json").read_text())
-    assert extra == after.settings
-    image_and_song = ("image", "audio", "lyrics", "caption")
-    for predictor in (before, after):
-        assert predictor.fingerprint
-    np.testing.assert_allclose(
-        *(
-            p.call_on_posts("serving_default", posts[:5], image_and_song)[0]["logit"]
-            for p in (before, after)
-        ),
-        atol=1e-6,
+    posts, predictor, index, inside = parts
+    names = set(predictor.saved_model.signatures)
+    assert set(inside.saved_model.signatures) == names | {"search"}
+    about = {"songs": len(index), "candidates": CANDIDATES}
+    assert inside.settings == predictor.settings | {"index": about}
+    extra = (inside.folder / "assets.extra" / "settings.json").read_text()
+    assert json.loads(extra) == inside.settings
+    media = ("image", "audio", "lyrics", "caption")
+    before, after = (
+        one.call_on_posts("serving_default", posts[:5], media)[0]["logit"]
+        for one in (predictor, inside)
     )
+    np.testing.assert_allclose(before, after, atol=1e-6)
+    assert inside.folder.parent == predictor.folder.parent
+    assert int(inside.folder.name) > int(predictor.folder.name)
+    ids = [in_python(one, index, posts[:3])[0].tolist() for one in (predictor, inside)]
+    assert ids[0] == ids[1]  # the index fits the version that holds it, too
 
 
-def test_an_index_works_with_the_model_that_holds_it_and_goes_in_again(parts):
-    posts, exported, index, folder = parts
-    ids, _ = python_path(Predictor(folder), index, posts[:4])
-    again = export_with_index(folder, index, 5)
-    answer = search(again, *raw_queries(posts[:4]))
-    assert answer["song"].shape == (4, 5)
-    assert int(again.name) > int(folder.name) > int(exported.name)
-    assert Predictor(again).settings["index"]["candidates"] == 5
-    assert set(answer["song"].astype(str)[0]) <= set(ids[0].tolist())
-    sizes = [
-        sum(file.stat().st_size for file in version.rglob("variables.data*"))
-        for version in (folder, again)
-    ]
-    assert sizes[1] < 1.2 * sizes[0]  # not a model inside a model inside a model
+def test_ties_are_broken_as_the_python_path_does(parts):
+    posts, predictor, index, _ = parts
+    encodings = index.encodings(np.repeat([5, 2], 40))
+    names = [f"copy{n}" for n in range(80)]
+    tied = SongIndex(predictor.fingerprint)
+    tied.add(names, encodings)
+    module = ModelWithIndex(predictor.saved_model, tied, CANDIDATES, "")
+    answer = search(module.signatures()["search"], *raw_queries(posts[:6]))
+    found = answer["song"].astype(str).tolist()
+    for songs in found:
+        assert songs in (names[:CANDIDATES], names[40 : 40 + CANDIDATES])
+    assert found == in_python(predictor, tied, posts[:6])[0].tolist()
+
+
+def test_fewer_songs_than_candidates_are_all_returned(parts):
+    posts, predictor, index, _ = parts
+    few = SongIndex(predictor.fingerprint)
+    few.add(["a", "b", "c"], index.encodings(np.arange(3)))
+    module = ModelWithIndex(predictor.saved_model, few, CANDIDATES, "")
+    answer = search(module.signatures()["search"], *raw_queries(posts[:2]))
+    songs = [sorted(row) for row in answer["song"].astype(str).tolist()]
+    assert songs == [["a", "b", "c"]] * 2
 
 
 def test_an_unreadable_picture_is_flagged_and_spares_the_others(parts):
-    posts, _, _, folder = parts
+    posts, _, _, inside = parts
     image, caption = raw_queries(posts[:3])
-    good = search(folder, image, caption)
+    good = search(of_model(inside), image, caption)
     image[1] = b"no picture"
-    bad = search(folder, image, caption)
+    bad = search(of_model(inside), image, caption)
     assert bad["image_ok"].tolist() == [True, False, True]
     np.testing.assert_allclose(bad["score"][[0, 2]], good["score"][[0, 2]], atol=1e-5)
 
 
-def test_fewer_songs_than_candidates_are_all_returned(parts):
-    posts, exported, index, _ = parts
+@pytest.mark.slow
+def test_another_index_takes_the_place_of_the_one_inside(parts):
+    posts, _, index, inside = parts
     few = SongIndex(index.model)
-    encodings = index.encodings(np.arange(3))
-    few.add(["a", "b", "c"], encodings)
-    folder = export_with_index(exported, few, CANDIDATES)
-    answer = search(folder, *raw_queries(posts[:2]))
-    assert [sorted(row) for row in answer["song"].astype(str).tolist()] == [
-        ["a", "b", "c"]
-    ] * 2
+    few.add(["a", "b", "c"], index.encodings(np.arange(3)))
+    again = Predictor(export_with_index(inside, few, 2))
+    assert again.settings["index"] == {"songs": 3, "candidates": 2}
+    answer = search(of_model(again), *raw_queries(posts[:4]))
+    assert answer["song"].shape == (4, 2)
+    assert set(answer["song"].ravel()) <= {b"a", b"b", b"c"}
+    sizes = [
+        sum(path.stat().st_size for path in one.folder.rglob("*") if path.is_file())
+        for one in (inside, again)
+    ]
+    assert sizes[1] < 1.05 * sizes[0]  # no model inside a model inside a model
 
 
 @pytest.mark.slow
 def test_it_loads_where_neither_keras_nor_this_package_can(parts, tmp_path):
-    posts, exported, index, folder = parts
+    posts, predictor, index, inside = parts
     path = tmp_path / "inputs.pickle"
     path.write_bytes(pickle.dumps(raw_queries(posts[:3])))
-    command = [sys.executable, "-c", FOREIGN_PROCESS, str(folder), str(path)]
+    command = [sys.executable, "-c", FOREIGN_PROCESS, str(inside.folder), str(path)]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     songs, scores = json.loads(output.rsplit("ANSWER", 1)[1])
-    ids, expected = python_path(Predictor(exported), index, posts[:3])
+    ids, expected = in_python(predictor, index, posts[:3])
     assert songs == ids.tolist()
     np.testing.assert_allclose(scores, expected, atol=1e-4)
 
 
 def test_too_many_songs_or_none_are_refused(parts, monkeypatch):
-    _, exported, index, _ = parts
-    versions = sorted(path.name for path in exported.parent.iterdir())
-    with pytest.raises(ValueError, match="takes 1 to 100000 songs.*holds 0"):
-        export_with_index(exported, SongIndex(index.model))
+    _, predictor, index, _ = parts
+    versions = sorted(predictor.folder.parent.iterdir())
+    with pytest.raises(ValueError, match=r"takes 1 to 100000 songs.*holds 0"):
+        export_with_index(predictor, SongIndex(index.model))
     monkeypatch.setattr(search_endpoint, "EXACT_SONGS", 10)
-    with pytest.raises(ValueError, match="takes 1 to 10 songs.*predict --index"):
-        export_with_index(exported, index)
-    assert sorted(path.name for path in exported.parent.iterdir()) == versions
+    with pytest.raises(ValueError, match=r"takes 1 to 10 songs.*predict --index"):
+        export_with_index(predictor, index)
+    assert sorted(predictor.folder.parent.iterdir()) == versions

@@ -185,7 +185,7 @@ def test_two_processes_do_not_save_over_each_other(index, tmp_path):
     index.add(names(1, 41), songs(1))
     with pytest.raises(ValueError, match="saved by another process meanwhile"):
         index.save(tmp_path / "index")
-    with pytest.raises(ValueError, match="is in use. To change the index in it"):
+    with pytest.raises(ValueError, match=r"is in use\. To change the index in it"):
         SongIndex().save(tmp_path / "index")
 
 
@@ -205,7 +205,7 @@ def test_ids_that_cannot_be_added(index, ids, message):
 
 
 def test_an_unknown_id_cannot_be_removed(index):
-    with pytest.raises(ValueError, match="1 of 2 ids are not in the index.*'nothing'"):
+    with pytest.raises(ValueError, match=r"1 of 2 ids are not in the index.*'nothing'"):
         index.remove(["song1", "nothing"])
     assert len(index) == 40
 
@@ -236,7 +236,7 @@ def test_queries_that_do_not_fit(index):
 
 
 def test_folders_that_hold_no_index(index, tmp_path):
-    with pytest.raises(FileNotFoundError, match="holds no index of songs.*keras-jtav"):
+    with pytest.raises(FileNotFoundError, match=r"holds no index of songs.*keras-jtav"):
         SongIndex.load(tmp_path)
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ValueError, match="is in use"):
@@ -245,4 +245,28 @@ def test_folders_that_hold_no_index(index, tmp_path):
     state = tmp_path / "index" / "index.json"
     state.write_text(state.read_text().replace('"format": 1', '"format": 7'))
     with pytest.raises(ValueError, match="has format 7, and this version reads"):
+        SongIndex.load(tmp_path / "index")
+
+
+def test_a_reader_follows_a_save_that_comes_between(index, tmp_path, monkeypatch):
+    folder = tmp_path / "index"
+    index.save(folder)
+    read_state = index_folder.IndexFolder.read_state
+
+    def read_before_a_save(self):
+        state = read_state(self)
+        monkeypatch.undo()
+        index.add(names(5, 40), songs(5, seed=1))  # joined: the old part is swept
+        index.save(folder)
+        return state
+
+    monkeypatch.setattr(index_folder.IndexFolder, "read_state", read_before_a_save)
+    assert SongIndex.load(folder).ids() == names(45)
+
+
+def test_a_damaged_index_is_told(index, tmp_path):
+    index.save(tmp_path / "index")
+    (file,) = tmp_path.glob("index/part-*/song_tower.npy")
+    file.unlink()
+    with pytest.raises(FileNotFoundError, match=r"part-.*lacks files\. Make the index"):
         SongIndex.load(tmp_path / "index")
