@@ -4,6 +4,7 @@
     python benchmarks/song_index.py recall --dataset tuxpaint --all-songs
     python benchmarks/song_index.py build MODEL FOLDER     # a million songs
     python benchmarks/song_index.py query MODEL FOLDER     # in a process of its own
+    python benchmarks/song_index.py grow MODEL FOLDER      # --songs more of them
 
 MODEL is an exported retrieval model of the small preset, FOLDER where the index goes.
 ``--songs 20000`` and ``--queries 20`` try it small.
@@ -46,7 +47,7 @@ def main():
     recall.add_argument("--dataset", default="synthetic")
     recall.add_argument("--set", action="append", default=[])
     recall.add_argument("--all-songs", action="store_true")
-    for name, run in (("build", build), ("query", query)):
+    for name, run in (("build", build), ("query", query), ("grow", grow)):
         part = parts.add_parser(name)
         part.set_defaults(run=run)
         part.add_argument("model", type=Path)
@@ -149,6 +150,29 @@ def build(options):
     lists = sum(path.stat().st_size for path in options.folder.glob("lists-*"))
     print(f"  on disk: {size / 1e6:.0f} MB, of which lists {lists / 1e6:.0f} MB")
     print(f"  peak of memory of the process: {peak_megabytes():.0f} MB")
+
+
+def grow(options):
+    predictor = Predictor(options.model)
+    real = real_songs(predictor)
+    start = time.perf_counter()
+    index = SongIndex.load(options.folder)
+    print(f"{len(index)} songs, {options.folder}")
+    seconds = elapsed(start)
+    first = len(index)
+    start = time.perf_counter()
+    for ids, encodings in portions(real, options.songs, seed=first):
+        index.add([f"{id_}+{first}" for id_ in ids], encodings)
+    added = elapsed(start)
+    start = time.perf_counter()
+    index.save(options.folder)
+    print(f"  load {seconds}, add {options.songs} songs {added}, save {elapsed(start)}")
+    start = time.perf_counter()
+    index.remove(index.ids()[-100:])
+    removed = elapsed(start)
+    start = time.perf_counter()
+    index.save(options.folder)
+    print(f"  remove 100 songs {removed}, save {elapsed(start)}")
 
 
 def real_songs(predictor):

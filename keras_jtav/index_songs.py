@@ -10,8 +10,9 @@ from pathlib import Path
 from keras_jtav.data.post import Post
 from keras_jtav.predict import encode_songs, read_songs, song_name
 from keras_jtav.serving.index_folder import STATE_FILE, IndexFolder
+from keras_jtav.serving.inverted_lists import check_room
 from keras_jtav.serving.predictor import Predictor
-from keras_jtav.serving.song_index import SongIndex, check_room
+from keras_jtav.serving.song_index import SongIndex
 from keras_jtav.serving.song_search import check_fit, check_model
 
 _logger = logging.getLogger(__name__)

@@ -1,4 +1,5 @@
 import dataclasses
+import sys
 
 import pytest
 
@@ -6,7 +7,7 @@ from keras_jtav import index_songs as module
 from keras_jtav.data.manifest import write_manifest
 from keras_jtav.index_songs import Indexed, index_songs
 from keras_jtav.preparation import load_table
-from keras_jtav.serving import song_index
+from keras_jtav.serving import inverted_lists
 from keras_jtav.serving.predictor import Predictor
 from keras_jtav.serving.song_index import SongIndex
 
@@ -124,8 +125,8 @@ def test_what_would_fail_at_the_end_fails_at_the_start(
     with pytest.raises(ValueError, match="is in use"):
         index_songs(*arguments, tmp_path, silent)
     with monkeypatch.context() as patch:
-        patch.setattr(song_index, "EXACT_SONGS", 9)
-        patch.setitem(__import__("sys").modules, "faiss", None)
+        patch.setattr(inverted_lists, "EXACT_SONGS", 9)
+        patch.setitem(sys.modules, "faiss", None)
         with pytest.raises(ImportError, match="keras-jtav"):
             index_songs(*arguments, tmp_path / "index", silent)
     SongIndex("another").save(tmp_path / "other")

@@ -12,13 +12,14 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from keras_jtav.serving.index_part import IndexPart
-from keras_jtav.serving.inverted_lists import InvertedLists
+from keras_jtav.serving.index_rows import IndexRows
+from keras_jtav.serving.inverted_lists import InvertedLists, need_lists, sample_size
 
 STATE_FILE = "index.json"
 FORMAT = 1
@@ -84,9 +85,8 @@ class IndexFolder:
 
     def write_state(self, state: IndexState) -> None:
         """Make a state the folder's own, in one step."""
-        aside = self.path / f".new-{STATE_FILE}"
-        aside.write_text(json.dumps(asdict(state), indent=1), encoding="utf-8")
-        os.replace(aside, self.path / STATE_FILE)
+        with self._renamed(STATE_FILE) as aside:
+            aside.write_text(json.dumps(asdict(state), indent=1), encoding="utf-8")
 
     def check_revision(self, revision: int) -> None:
         """Refuse to save over what another process saved.
@@ -125,27 +125,68 @@ class IndexFolder:
         finally:
             shutil.rmtree(aside, ignore_errors=True)
 
-    def write_part(self, name: str, part: IndexPart) -> None:
-        """Write a part aside, then give it its name."""
-        aside = self.path / f".new-{name}"
-        aside.mkdir()
-        part.write(aside)
-        os.rename(aside, self.path / name)
+    def write(self, state: IndexState, rows: IndexRows) -> None:
+        """Bring the files up to date.
 
-    def write_rows(self, name: str, rows: np.ndarray) -> str:
-        """Write row numbers aside, then give the file its name; return that."""
+        Args:
+            state: What the folder's index consisted of when it was loaded.
+            rows: What it consists of now.
+
+        Raises:
+            ImportError: Too many songs wait for lists, and there is no faiss.
+        """
+        self._sweep(state)
+        revision = state.revision + 1
+        names = []
+        for number, part in enumerate(rows.parts):
+            if part.folder is not None and part.folder.parent == self.path:
+                names.append(part.folder.name)
+            else:
+                names.append(f"part-{revision}-{number}")
+                self._write_part(names[-1], part)
+        removed = f"removed-{revision}.npy" if len(rows.removed) else ""
+        if removed:
+            with self._renamed(removed) as aside:
+                np.save(aside, rows.removed)
+        lists = self._write_lists(state.lists, rows, f"lists-{revision}.faiss")
+        state = replace(
+            state, parts=tuple(names), removed=removed, lists=lists, revision=revision
+        )
+        self.write_state(state)
+        self._sweep(state)
+
+    def _write_part(self, name: str, part: IndexPart) -> None:
+        with self._renamed(name) as aside:
+            aside.mkdir()
+            part.write(aside)
+
+    def _write_lists(self, old: str, rows: IndexRows, new: str) -> str:
+        """Take songs into lists if many wait; return the lists' file."""
+        lists = None
+        if old:
+            lists = InvertedLists.open(self.path / old)
+        listed = 0 if lists is None else len(lists)
+        if not need_lists(rows.num_rows - listed):
+            return old
+        if lists is None:
+            size = sample_size(rows.num_rows)
+            sample = np.linspace(0, rows.num_rows - 1, size).astype(int)
+            lists = InvertedLists.train(rows.vectors(sample), rows.num_rows)
+        else:
+            lists = InvertedLists.open(self.path / old, mapped=False)
+        lists.add(rows.vector_blocks(listed))
+        with self._renamed(new) as aside:
+            lists.write(aside)
+        return new
+
+    @contextlib.contextmanager
+    def _renamed(self, name: str) -> Iterator[Path]:
+        """Yield a path to write, which then gets its name."""
         aside = self.path / f".new-{name}"
-        np.save(aside, rows)
+        yield aside
         os.replace(aside, self.path / name)
-        return name
 
-    def write_lists(self, name: str, lists: InvertedLists) -> None:
-        """Write inverted lists aside, then give the file its name."""
-        aside = self.path / f".new-{name}"
-        lists.write(aside)
-        os.replace(aside, self.path / name)
-
-    def sweep(self, state: IndexState) -> None:
+    def _sweep(self, state: IndexState) -> None:
         """Delete what the index does not consist of."""
         kept = {*state.parts, state.removed, state.lists}
         for path in self.path.iterdir():

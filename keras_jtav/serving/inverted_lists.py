@@ -8,6 +8,8 @@ from types import ModuleType
 
 import numpy as np
 
+# So many songs are compared one by one; when more wait, lists take them in.
+EXACT_SONGS = 100_000
 # Choice, by measurement (docs/performance.md): a million vectors make 4,096 lists, and
 # a search that reads 64 of them finds nearly all that an exact one finds.
 LISTS_PER_ROOT = 4
@@ -114,6 +116,21 @@ def sample_size(num_rows: int) -> int:
 
 def _num_lists(num_rows: int) -> int:
     return round(LISTS_PER_ROOT * num_rows**0.5)
+
+
+def need_lists(num_songs: int) -> bool:
+    """Return whether songs are too many to be compared one by one."""
+    return num_songs > EXACT_SONGS
+
+
+def check_room(num_songs: int) -> None:
+    """Refuse, before work is done, more songs than an index takes here.
+
+    Raises:
+        ImportError: They need faiss, and there is none.
+    """
+    if need_lists(num_songs):
+        import_faiss()
 
 
 def import_faiss() -> ModuleType:

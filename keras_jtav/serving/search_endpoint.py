@@ -13,9 +13,10 @@ from keras_jtav.serving.best_rows import MARGIN
 from keras_jtav.serving.endpoints import STRINGS
 from keras_jtav.serving.export import write_version
 from keras_jtav.serving.index_part import TOWER
+from keras_jtav.serving.inverted_lists import EXACT_SONGS
 from keras_jtav.serving.predictor import Predictor
 from keras_jtav.serving.raw_media import Features
-from keras_jtav.serving.song_index import EXACT_SONGS, SongIndex
+from keras_jtav.serving.song_index import SongIndex
 from keras_jtav.serving.song_search import CANDIDATES, QUERY_TOWER, SongSearch
 
 IDS = "id"

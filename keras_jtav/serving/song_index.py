@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,27 +12,15 @@ from keras_jtav.serving.best_rows import MARGIN, likely_rows, rank_rows
 from keras_jtav.serving.index_folder import IndexFolder, IndexState
 from keras_jtav.serving.index_part import Encodings, IndexPart
 from keras_jtav.serving.index_rows import IndexRows
-from keras_jtav.serving.inverted_lists import InvertedLists, import_faiss, sample_size
+from keras_jtav.serving.inverted_lists import InvertedLists, check_room
 
-# Songs that are compared one by one; when more wait, a save takes them into lists.
-EXACT_SONGS = 100_000
 SCORES_AT_ONCE = 16_000_000
-
-
-def check_room(num_songs: int) -> None:
-    """Refuse, before work is done, more songs than an index takes here.
-
-    Raises:
-        ImportError: They need faiss, and there is none.
-    """
-    if num_songs > EXACT_SONGS:
-        import_faiss()
 
 
 class SongIndex:
     """Ids and encodings of songs, found by their towers' vectors.
 
-    Up to ``EXACT_SONGS`` songs are searched exactly. ``save`` brings more into inverted
+    Up to 100,000 songs are searched exactly. ``save`` brings more into inverted
     lists (faiss, the extra ``[index]``); those added since are searched exactly beside
     them. Neither adding nor removing trains or builds anything anew. Among equal scores
     the song that was added first wins.
@@ -107,8 +94,8 @@ class SongIndex:
     def save(self, folder: str | Path) -> None:
         """Write what is new since ``load``, or the whole index into a new folder.
 
-        A new folder gets no songs that were removed. More than ``EXACT_SONGS`` songs
-        outside of inverted lists are taken into them.
+        A new folder gets no songs that were removed. More than 100,000 songs outside
+        of inverted lists are taken into them.
 
         Raises:
             ValueError: The folder holds other files, or another state of an index.
@@ -117,14 +104,13 @@ class SongIndex:
         target = IndexFolder(Path(folder))
         if target == self._folder:
             target.check_revision(self._state.revision)
-            self._write(target)
+            target.write(self._state, self._rows)
         else:
             target.check_free()
             check_room(len(self))
-            copy = SongIndex(self.model)
-            copy._rows = IndexRows(self._rows.live_parts())
             with target.written_aside() as aside:
-                copy._write(aside)
+                rows = IndexRows(self._rows.live_parts())
+                aside.write(IndexState(model=self.model), rows)
         self._open(target)
 
     def search(
@@ -231,45 +217,3 @@ class SongIndex:
                 lists = InvertedLists.open(folder.path / state.lists)
         self._folder, self._state, self._lists = folder, state, lists
         self._rows = IndexRows(parts, removed)
-
-    def _write(self, folder: IndexFolder) -> None:
-        """Bring the files of a folder up to date."""
-        folder.sweep(self._state)
-        revision = self._state.revision + 1
-        names = []
-        for number, part in enumerate(self._rows.parts):
-            name = part.folder.name if part.folder else f"part-{revision}-{number}"
-            if part.folder is None or part.folder.parent != folder.path:
-                name = f"part-{revision}-{number}"
-                folder.write_part(name, part)
-            names.append(name)
-        removed = ""
-        if len(self._rows.removed):
-            removed = folder.write_rows(f"removed-{revision}.npy", self._rows.removed)
-        state = dataclasses.replace(
-            self._state,
-            parts=tuple(names),
-            removed=removed,
-            lists=self._write_lists(folder, f"lists-{revision}.faiss"),
-            revision=revision,
-        )
-        folder.write_state(state)
-        folder.sweep(state)
-
-    def _write_lists(self, folder: IndexFolder, name: str) -> str:
-        """Take songs into lists if many wait; return the lists' file."""
-        lists, listed = None, 0
-        if self._state.lists:
-            listed = len(self._open_lists())
-        num_rows = self._rows.num_rows
-        if num_rows - listed <= EXACT_SONGS:
-            return self._state.lists
-        if listed:
-            path = folder.path / self._state.lists
-            lists = InvertedLists.open(path, mapped=False)
-        else:
-            sample = np.linspace(0, num_rows - 1, sample_size(num_rows)).astype(int)
-            lists = InvertedLists.train(self._rows.vectors(sample), num_rows)
-        lists.add(self._rows.vector_blocks(listed))
-        folder.write_lists(name, lists)
-        return name

@@ -3,7 +3,7 @@ import sys
 import numpy as np
 import pytest
 
-from keras_jtav.serving import inverted_lists, song_index
+from keras_jtav.serving import inverted_lists
 from keras_jtav.serving.inverted_lists import InvertedLists
 from keras_jtav.serving.song_index import SongIndex
 
@@ -26,7 +26,7 @@ def names(count, first=0):
 def small_limits(monkeypatch):
     """Lists from 500 songs on, of which a search reads a few."""
     pytest.importorskip("faiss")
-    monkeypatch.setattr(song_index, "EXACT_SONGS", 500)
+    monkeypatch.setattr(inverted_lists, "EXACT_SONGS", 500)
     monkeypatch.setattr(inverted_lists, "LISTS_READ", 12)
 
 
@@ -131,7 +131,7 @@ def test_the_same_songs_give_the_same_lists(saved, tmp_path):
 
 def test_without_faiss_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "faiss", None)
-    monkeypatch.setattr(song_index, "EXACT_SONGS", 50)
+    monkeypatch.setattr(inverted_lists, "EXACT_SONGS", 50)
     index = SongIndex()
     index.add(names(51), {"song_tower": towers(51)})
     found, _ = index.search(towers(51)[:1], 1)  # exact: nothing is missing
