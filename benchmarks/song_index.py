@@ -1,7 +1,6 @@
 """Two-stage retrieval: what stage 1 loses, and a million songs.
 
-    python benchmarks/song_index.py recall                 # trains; about 6 minutes
-    python benchmarks/song_index.py recall --dataset tuxpaint --all-songs
+    python benchmarks/song_index.py recall MODEL           # on the model's own data
     python benchmarks/song_index.py build MODEL FOLDER     # a million songs
     python benchmarks/song_index.py query MODEL FOLDER     # in a process of its own
     python benchmarks/song_index.py grow MODEL FOLDER      # --songs more of them
@@ -11,10 +10,10 @@ MODEL is an exported retrieval model of the small preset, FOLDER where the index
 """
 
 import argparse
+import json
 import os
 import resource
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -22,21 +21,18 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
+from keras_jtav.config import Config
 from keras_jtav.data.pairs import first_rows_of_songs
-from keras_jtav.evaluation.pair_scores import encode, pair_scores
 from keras_jtav.evaluation.ranks import rank_metrics
 from keras_jtav.experiments import preset_config
-from keras_jtav.model import build_model
-from keras_jtav.preparation import load_table, prepare
+from keras_jtav.predict import encode_songs
+from keras_jtav.preparation import load_table, usable_splits
 from keras_jtav.serving import inverted_lists
 from keras_jtav.serving.predictor import Predictor
 from keras_jtav.serving.song_index import SongIndex
-from keras_jtav.training import seed_everything
-from keras_jtav.transfer import pretrained_pictures, train_phases
 
 K = 100
 PORTION = 16_384
-UNSEEN_600 = ("dataset.songs=1500", "data.fractions=0.5,0.1,0.4")
 
 
 def main():
@@ -44,9 +40,7 @@ def main():
     parts = parser.add_subparsers(required=True)
     recall = parts.add_parser("recall")
     recall.set_defaults(run=measure_recall)
-    recall.add_argument("--dataset", default="synthetic")
-    recall.add_argument("--set", action="append", default=[])
-    recall.add_argument("--all-songs", action="store_true")
+    recall.add_argument("model", type=Path)
     for name, run in (("build", build), ("query", query), ("grow", grow)):
         part = parts.add_parser(name)
         part.set_defaults(run=run)
@@ -59,39 +53,25 @@ def main():
 
 
 def measure_recall(options):
-    settings = [f"dataset={options.dataset}"]
-    settings += UNSEEN_600 if options.dataset == "synthetic" else ()
-    config = preset_config("retrieval", "small").override([*settings, *options.set])
-    seed_everything(config.train.seed)
-    prepared = prepare(config, lambda items, total, title: items)
-    models = build_model(config, prepared.spec, prepared.vocabulary.matrix)
-    pictures = pretrained_pictures(models, prepared, lambda items, total, title: items)
-    with tempfile.TemporaryDirectory() as work:
-        train_phases(
-            config, models, prepared, pictures, Path(work), lambda phase, epochs: []
-        )
+    """Compare two stages with the full ranking: test queries, songs of all splits."""
+    predictor = Predictor(options.model)
+    config = Config.from_json(json.dumps(predictor.settings["config"]))
+    _, splits = usable_splits(config)
+    posts = [post for split in splits.values() for post in split]
+    candidates = [posts[row] for row in first_rows_of_songs(posts)]
+    asked = splits["test"]
+    names = [post.song for post in candidates]
+    songs, _ = encode_songs(predictor, candidates)
+    queries, _ = predictor.call_on_posts("encode_query", asked, ("image", "caption"))
+    del queries["image_ok"]
+    matches = np.array([[post.song] for post in asked]) == np.array(names)
 
-    splits = list(prepared.posts) if options.all_songs else ["test"]
-    queries = run_model(models["encode_query"], prepared, "test")
-    songs, names = {}, []
-    for split in splits:
-        posts = prepared.posts[split]
-        rows = first_rows_of_songs(posts)
-        names += [posts[row].song for row in rows]
-        for name, array in run_model(
-            models["encode_song"], prepared, split, rows
-        ).items():
-            songs.setdefault(name, []).append(array)
-    songs = {name: np.concatenate(arrays) for name, arrays in songs.items()}
-    matches = np.array([[p.song] for p in prepared.posts["test"]]) == np.array(names)
-
-    full = pair_scores(models, queries, songs)
-    index = SongIndex()
+    full = score(predictor, queries, songs)
+    index = SongIndex(predictor.fingerprint)
     index.add(names, songs)
-    print(f"{options.dataset}: {len(full)} queries, {len(names)} songs")
+    print(f"{options.model}: {len(asked)} queries, {len(names)} songs")
     show_ranks("full pairwise", full, matches)
-    towers = queries["query_tower"] @ songs["song_tower"].T
-    show_ranks("stage 1 alone", towers, matches)
+    show_ranks("stage 1 alone", queries["query_tower"] @ songs["song_tower"].T, matches)
     best = np.argsort(-full, axis=1, kind="stable")
     for k in (10, 25, 50, K):
         rows, _ = index.search_rows(queries["query_tower"], k)
@@ -102,7 +82,7 @@ def measure_recall(options):
         )
         shares = [
             f"first {n}: {np.take_along_axis(found, best[:, :n], axis=1).mean():.4f}"
-            for n in (1, 10, k)
+            for n in dict.fromkeys((1, 10, k))
         ]
         print(f"    share of the full ranking that stage 1 finds: {', '.join(shares)}")
     halves = {
@@ -111,19 +91,23 @@ def measure_recall(options):
         else array
         for name, array in songs.items()
     }
-    by_halves = pair_scores(models, queries, halves)
+    by_halves = score(predictor, queries, halves)
     order = np.argsort(-by_halves, axis=1, kind="stable")
+    same = (order[:, :10] == best[:, :10]).all(axis=1).mean()
     print(
         f"encodings of songs in float16: largest change of a logit "
         f"{np.abs(by_halves - full).max():.1e} (their deviation is {full.std():.2f}), "
-        f"the same first ten in the same order for "
-        f"{(order[:, :10] == best[:, :10]).all(axis=1).mean():.3f} of the queries"
+        f"the same first ten in the same order for {same:.3f} of the queries"
     )
 
 
-def run_model(model, prepared, split, rows=None):
-    names = [tensor.name for tensor in model.inputs]
-    return encode(model, prepared.features[split].encoding(names, 32, rows))
+def score(predictor, queries, songs):
+    """Return the pair scores of all queries with all songs, a query at a time."""
+    rows = []
+    for number in range(len(queries["query_tower"])):
+        one = {name: array[[number]] for name, array in queries.items()}
+        rows.append(predictor.call("score", **one, **songs)["logit"][0])
+    return np.array(rows)
 
 
 def show_ranks(name, scores, matches):
@@ -179,9 +163,7 @@ def real_songs(predictor):
     """Return encodings of the 600 embedded songs."""
     posts = load_table(preset_config("retrieval", "small")).posts
     posts = [posts[row] for row in first_rows_of_songs(posts)]
-    songs, _ = predictor.call_on_posts("encode_song", posts, ("audio", "lyrics"))
-    del songs["audio_ok"]
-    return songs
+    return encode_songs(predictor, posts)[0]
 
 
 def portions(real, num_songs, seed=0):

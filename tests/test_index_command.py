@@ -1,4 +1,7 @@
 import csv
+import functools
+import json
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +14,13 @@ from keras_jtav.serving.song_index import SongIndex
 for_retrieval = pytest.mark.parametrize("finished_run", ["retrieval"], indirect=True)
 
 
+load_once = functools.cache(Predictor)
+
+
 @pytest.fixture
-def songs(finished_run, tmp_path):
-    """A table of twelve songs with a recording; their names."""
+def songs(finished_run, tmp_path, monkeypatch):
+    """Posts of twelve songs, and a table of them; the model is loaded once."""
+    monkeypatch.setattr("keras_jtav.serving.predictor.Predictor", load_once)
     by_song = {
         post.song: post
         for post in load_table(finished_run[0]).posts
@@ -85,8 +92,9 @@ def test_songs_are_added_removed_and_put_into_the_model(
     removed, exported = capsys.readouterr().out.splitlines()
     assert removed == "2 songs removed; 10 are left"
     assert SongIndex.load(index).ids() == names[2:]
-    folder = exported.removeprefix("SavedModel ")
-    settings = Predictor(folder).settings
+    folder = Path(exported.removeprefix("SavedModel "))
+    assert folder.parent == model.parent
+    settings = json.loads((folder / "assets.extra" / "settings.json").read_text())
     assert settings["index"] == {"songs": 10, "candidates": 4}
 
 
