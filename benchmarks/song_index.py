@@ -4,9 +4,10 @@
     python benchmarks/song_index.py build MODEL FOLDER     # a million songs
     python benchmarks/song_index.py query MODEL FOLDER     # in a process of its own
     python benchmarks/song_index.py grow MODEL FOLDER      # --songs more of them
+    python benchmarks/song_index.py inside MODEL FOLDER --songs 100000
 
 MODEL is an exported retrieval model of the small preset, FOLDER where the index goes.
-``--songs 20000`` and ``--queries 20`` try it small.
+``inside`` writes a version of MODEL with them inside. ``--songs 20000`` and ``--queries 20`` try it small.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from keras_jtav.predict import encode_songs
 from keras_jtav.preparation import load_table, usable_splits
 from keras_jtav.serving import inverted_lists
 from keras_jtav.serving.predictor import Predictor
+from keras_jtav.serving.search_endpoint import export_with_index
 from keras_jtav.serving.song_index import SongIndex
 
 K = 100
@@ -41,7 +43,12 @@ def main():
     recall = parts.add_parser("recall")
     recall.set_defaults(run=measure_recall)
     recall.add_argument("model", type=Path)
-    for name, run in (("build", build), ("query", query), ("grow", grow)):
+    for name, run in (
+        ("build", build),
+        ("query", query),
+        ("grow", grow),
+        ("inside", inside),
+    ):
         part = parts.add_parser(name)
         part.set_defaults(run=run)
         part.add_argument("model", type=Path)
@@ -159,6 +166,45 @@ def grow(options):
     print(f"  remove 100 songs {removed}, save {elapsed(start)}")
 
 
+def inside(options):
+    predictor = Predictor(options.model)
+    index = SongIndex(predictor.fingerprint)
+    for portion in portions(real_songs(predictor), options.songs):
+        index.add(*portion)
+    start = time.perf_counter()
+    version = export_with_index(predictor, index, K)
+    print(f"{len(index)} songs in {version}, written in {elapsed(start)}")
+    sizes = [
+        sum(path.stat().st_size for path in folder.rglob("*.*")) / 1e6
+        for folder in (options.model, version)
+    ]
+    print(f"  {sizes[0]:.0f} MB without them, {sizes[1]:.0f} MB with them")
+    start = time.perf_counter()
+    search = Predictor(version)
+    print(f"  loaded in {elapsed(start)}")
+    asked = pictures(options.queries)
+    seconds = []
+    for image, caption in asked[:1] + asked:
+        start = time.perf_counter()
+        search.call(
+            "search",
+            image=np.array([image], object),
+            caption=np.array([caption], object),
+        )
+        seconds.append(time.perf_counter() - start)
+    p50, p99 = np.percentile(1000 * np.array(seconds[1:]), (50, 99))
+    print(f"  the first query {seconds[0]:.2f} s, then p50 {p50:.1f}, p99 {p99:.1f} ms")
+
+
+def pictures(count):
+    """Return the bytes and captions of real posts."""
+    posts = load_table(preset_config("retrieval", "small")).posts
+    posts = [post for post in posts if post.image is not None][:count]
+    captions = [post.texts.get("caption", "").encode() for post in posts]
+    images = [post.image.read_bytes() for post in posts]
+    return list(zip(images, captions, strict=True))
+
+
 def real_songs(predictor):
     """Return encodings of the 600 embedded songs."""
     posts = load_table(preset_config("retrieval", "small")).posts
@@ -208,15 +254,7 @@ def unit(vectors):
 
 def query(options):
     predictor = Predictor(options.model)
-    posts = [
-        post
-        for post in load_table(preset_config("retrieval", "small")).posts
-        if post.image is not None
-    ][: options.queries]
-    asked = [
-        (post.image.read_bytes(), post.texts.get("caption", "").encode())
-        for post in posts
-    ]
+    asked = pictures(options.queries)
     few = SongIndex(predictor.fingerprint)
     few.add(*next(portions(real_songs(predictor), 500)))
     start = time.perf_counter()

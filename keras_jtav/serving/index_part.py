@@ -45,12 +45,7 @@ class IndexPart:
             ID_BYTES: np.frombuffer(b"".join(texts), "uint8"),
             ID_ENDS: np.cumsum([len(text) for text in texts]),
         }
-        for name, array in encodings.items():
-            if array.ndim == 3 and array.dtype.kind == "i":
-                arrays[name + LISTS], arrays[name] = _lists_once(array)
-            else:
-                arrays[name] = array
-        return cls(arrays)
+        return cls({**arrays, **pack(encodings)})
 
     @classmethod
     def open(cls, folder: Path) -> IndexPart:
@@ -120,6 +115,24 @@ class IndexPart:
         mine, others = (p.encodings(np.arange(len(p))) for p in (self, other))
         both = {name: np.concatenate([mine[name], others[name]]) for name in mine}
         return IndexPart.from_songs([*self.ids(), *other.ids()], both)
+
+
+def pack(encodings: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return encodings with each list of words once, under the name with ``LISTS``.
+
+    Example:
+        >>> words = np.array([[[5, 7], [0, 0]], [[5, 7], [5, 7]]], "int32")
+        >>> packed = pack({"words": words})
+        >>> packed["words.lists"].tolist(), packed["words"].tolist()
+        ([[0, 0], [5, 7]], [[1, 0], [1, 1]])
+    """
+    packed = {}
+    for name, array in encodings.items():
+        if array.ndim == 3 and array.dtype.kind == "i":
+            packed[name + LISTS], packed[name] = _lists_once(array)
+        else:
+            packed[name] = array
+    return packed
 
 
 def spec_of(array: np.ndarray) -> tuple:

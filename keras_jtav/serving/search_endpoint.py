@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras_jtav.serving.best_rows import MARGIN
 from keras_jtav.serving.endpoints import STRINGS
 from keras_jtav.serving.export import write_version
-from keras_jtav.serving.index_part import TOWER
+from keras_jtav.serving.index_part import LISTS, TOWER, pack
 from keras_jtav.serving.inverted_lists import EXACT_SONGS
 from keras_jtav.serving.predictor import Predictor
 from keras_jtav.serving.raw_media import Features
@@ -74,7 +74,7 @@ class ModelWithIndex(tf.Module):
     ) -> None:
         super().__init__()
         self.model = model  # tracked, for its variables and tables
-        songs: dict[str, np.ndarray] = {**index.encodings(), IDS: np.array(index.ids())}
+        songs = {**pack(index.encodings()), IDS: np.array(index.ids())}
         with tf.device("CPU"):  # strings and lookups live there
             self.songs = {
                 name: tf.Variable(array, trainable=False, name=f"index_{name}")
@@ -107,12 +107,23 @@ class ModelWithIndex(tf.Module):
     def _find(self, query: Features) -> Features:
         """Return the songs and scores of one query."""
         rows = self._best_rows(query[QUERY_TOWER])
-        songs = {name: tf.gather(table, rows) for name, table in self.songs.items()}
-        ids = songs.pop(IDS)
+        songs = self._encodings(rows)
+        ids = tf.gather(self.songs[IDS], rows)
         one = {name: tensor[None] for name, tensor in query.items()}
         logits = self.model.signatures["score"](**one, **songs)["logit"][0]
         score, order = tf.math.top_k(logits, self._candidates)  # ties: the lower first
         return {"song": tf.gather(ids, order), "score": score}
+
+    def _encodings(self, rows: tf.Tensor) -> Features:
+        found = {}
+        for name, table in self.songs.items():
+            if name == IDS or name.endswith(LISTS):
+                continue
+            found[name] = tf.gather(table, rows)
+            if name + LISTS in self.songs:
+                numbers = tf.cast(found[name], tf.int32)
+                found[name] = tf.gather(self.songs[name + LISTS], numbers)
+        return found
 
     def _best_rows(self, query: tf.Tensor) -> tf.Tensor:
         """Return the candidates as ``SongIndex.search`` ranks them (best_rows.py)."""
