@@ -4,10 +4,11 @@
     python benchmarks/song_index.py build MODEL FOLDER     # a million songs
     python benchmarks/song_index.py query MODEL FOLDER     # in a process of its own
     python benchmarks/song_index.py grow MODEL FOLDER      # --songs more of them
-    python benchmarks/song_index.py inside MODEL FOLDER --songs 100000
+    python benchmarks/song_index.py inside MODEL --songs 100000
 
 MODEL is an exported retrieval model of the small preset, FOLDER where the index goes.
-``inside`` writes a version of MODEL with them inside. ``--songs 20000`` and ``--queries 20`` try it small.
+``inside`` writes a version of MODEL with the songs inside. ``--songs 20000`` and
+``--queries 20`` try it small.
 """
 
 import argparse
@@ -21,20 +22,19 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from clustered_songs import jitter, pictures, portions, real_songs, unit
 
 from keras_jtav.config import Config
 from keras_jtav.data.pairs import first_rows_of_songs
 from keras_jtav.evaluation.ranks import rank_metrics
-from keras_jtav.experiments import preset_config
 from keras_jtav.predict import encode_songs
-from keras_jtav.preparation import load_table, usable_splits
+from keras_jtav.preparation import usable_splits
 from keras_jtav.serving import inverted_lists
 from keras_jtav.serving.predictor import Predictor
 from keras_jtav.serving.search_endpoint import export_with_index
 from keras_jtav.serving.song_index import SongIndex
 
 K = 100
-PORTION = 16_384
 
 
 def main():
@@ -52,7 +52,8 @@ def main():
         part = parts.add_parser(name)
         part.set_defaults(run=run)
         part.add_argument("model", type=Path)
-        part.add_argument("folder", type=Path)
+        if run is not inside:
+            part.add_argument("folder", type=Path)
         part.add_argument("--songs", type=int, default=1_000_000)
         part.add_argument("--queries", type=int, default=300)
     options = parser.parse_args()
@@ -194,62 +195,6 @@ def inside(options):
         seconds.append(time.perf_counter() - start)
     p50, p99 = np.percentile(1000 * np.array(seconds[1:]), (50, 99))
     print(f"  the first query {seconds[0]:.2f} s, then p50 {p50:.1f}, p99 {p99:.1f} ms")
-
-
-def pictures(count):
-    """Return the bytes and captions of real posts."""
-    posts = load_table(preset_config("retrieval", "small")).posts
-    posts = [post for post in posts if post.image is not None][:count]
-    captions = [post.texts.get("caption", "").encode() for post in posts]
-    images = [post.image.read_bytes() for post in posts]
-    return list(zip(images, captions, strict=True))
-
-
-def real_songs(predictor):
-    """Return encodings of the 600 embedded songs."""
-    posts = load_table(preset_config("retrieval", "small")).posts
-    posts = [posts[row] for row in first_rows_of_songs(posts)]
-    return encode_songs(predictor, posts)[0]
-
-
-def portions(real, num_songs, seed=0):
-    """Yield ids and encodings of songs in clusters of two levels around real ones.
-
-    A cluster is a real song, with about twenty smaller ones about it (an artist, an
-    album); how many songs each has falls with its number as Zipf's law says.
-    """
-    rng = np.random.default_rng(seed)
-    towers = real["song_tower"]
-    parent = np.repeat(np.arange(len(towers)), 20)
-    centres = unit(towers[parent] + jitter(rng, towers[parent].shape, 0.5))
-    weights = 1 / (1 + rng.permutation(len(centres))) ** 0.7
-    spread = rng.uniform(0.2, 0.6, len(centres))
-    for start in range(0, num_songs, PORTION):
-        count = min(PORTION, num_songs - start)
-        cluster = rng.choice(len(centres), count, p=weights / weights.sum())
-        noise = jitter(rng, (count, towers.shape[1]), spread[cluster, None])
-        songs = {name: array[parent[cluster]] for name, array in real.items()}
-        songs["song_tower"] = unit(centres[cluster] + noise)
-        songs["audio_vector"] = songs["audio_vector"] * rng.uniform(
-            0.8, 1.2, songs["audio_vector"].shape
-        ).astype("float32")
-        songs["words"] = shuffled(rng, songs["words"])
-        yield [f"song{n:07d}" for n in range(start, start + count)], songs
-
-
-def shuffled(rng, words):
-    """Return lyrics with their words in another order."""
-    order = np.argsort(rng.random(words.shape[:2]), axis=1)
-    return np.take_along_axis(words, order[..., None], axis=1)
-
-
-def jitter(rng, shape, length):
-    """Return vectors of about the given length."""
-    return (length * rng.normal(size=shape) / shape[-1] ** 0.5).astype("float32")
-
-
-def unit(vectors):
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
 def query(options):
