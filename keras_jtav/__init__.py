@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from keras_jtav.model import build_model
     from keras_jtav.run import run
     from keras_jtav.serving.predictor import Predictor
+    from keras_jtav.serving.song_index import SongIndex
 
 _HOMES = {
     "Component": "config",
     "Config": "config",
     "Post": "data.post",
     "Predictor": "serving.predictor",
+    "SongIndex": "serving.song_index",
     "build_model": "model",
     "check_table": "data.check",
     "load_posts": "data",
@@ -38,6 +40,7 @@ __all__ = [
     "Config",
     "Post",
     "Predictor",
+    "SongIndex",
     "build_model",
     "check_table",
     "load_posts",

@@ -17,6 +17,7 @@ from keras_jtav.experiments import (
     find_experiment,
     with_released_convnet,
 )
+from keras_jtav.index_command import add_index
 from keras_jtav.quiet import quiet_import
 from keras_jtav.shared_options import add_data_options, config_from_options
 
@@ -58,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_prepare(commands.add_parser("prepare", help="turn posts into shards once"))
     _add_check(commands.add_parser("check", help="read a table of posts and report"))
     _add_predict(commands.add_parser("predict", help="use an exported model on files"))
+    add_index(commands.add_parser("index", help="keep songs to be found by pictures"))
     _add_report(commands.add_parser("report", help="draw a table again"))
     _add_cache(commands.add_parser("cache", help="show what is kept on disk, or clear"))
     return parser
@@ -154,6 +156,7 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     add("--output", type=Path, metavar="FILE", help="write a .csv, .jsonl or .parquet")
     add("--vectors", action="store_true", help="sentiment: add the unified vector")
     add("--songs", type=Path, metavar="FILE", help="retrieval: table of songs")
+    add("--index", type=Path, metavar="DIR", help="retrieval: index of songs instead")
     add("--image", type=Path, metavar="FILE", help="retrieval: the query's picture")
     add("--caption", default="", metavar="TEXT", help="retrieval: the query's caption")
     add("--top", type=int, default=10, metavar="N", help="songs to print; default: 10")
@@ -246,8 +249,9 @@ def _predict(options: argparse.Namespace) -> int:
     from keras_jtav.data.tables import write_table
 
     with quiet_import():
-        from keras_jtav.predict import predict_sentiment, rank_songs
+        from keras_jtav.predict import predict_sentiment, rank_songs, search_songs
         from keras_jtav.serving.predictor import Predictor
+        from keras_jtav.serving.song_index import SongIndex
 
     predictor = Predictor(options.model)
     if predictor.task == "sentiment":
@@ -258,13 +262,19 @@ def _predict(options: argparse.Namespace) -> int:
             )
         table = predict_sentiment(predictor, options.posts, options.vectors)
     else:
-        if options.songs is None or options.image is None:
+        given = [path for path in (options.songs, options.index) if path is not None]
+        if len(given) != 1 or options.image is None:
             raise ValueError(
                 "A retrieval model needs songs and a picture: keras-jtav predict "
-                f"{options.model} --songs songs.csv --image photo.jpg"
+                f"{options.model} --songs songs.csv --image photo.jpg, or --index DIR "
+                "in place of --songs"
             )
-        table = rank_songs(predictor, options.songs, options.image, options.caption)
-        table = table.head(options.top)
+        query = (options.image, options.caption)
+        if options.index is None:
+            table = rank_songs(predictor, options.songs, *query).head(options.top)
+        else:
+            index = SongIndex.load(options.index)
+            table = search_songs(predictor, index, *query, options.top)
     if options.output:
         write_table(options.output, list(table), table.to_dict("records"))
         print(f"{len(table)} rows in {options.output}")

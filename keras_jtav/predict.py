@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from keras_jtav.data.manifest import read_manifest
 from keras_jtav.data.pairs import first_rows_of_songs, unify_songs
 from keras_jtav.data.post import Post, Rejection
 from keras_jtav.serving.predictor import Predictor
+from keras_jtav.serving.song_index import SongIndex
+from keras_jtav.serving.song_search import CANDIDATES, SongSearch
 
 _logger = logging.getLogger(__name__)
 
@@ -72,30 +76,93 @@ def rank_songs(
         FileNotFoundError: No picture.
         ValueError: A picture that cannot be decoded.
     """
-    songs = _one_row_a_song(_read(table))
+    songs = read_songs(table)
+    queries = _encode_query(predictor, image, caption)
+    encodings, faults = encode_songs(predictor, songs)
+    scores = predictor.call("score", **queries, **encodings)["logit"][0]
+    order = np.argsort(-scores, kind="stable")
+    unreadable = _unreadable(songs, faults)
+    return _ranking(
+        [song_name(songs[row]) for row in order],
+        scores[order],
+        [unreadable[row] for row in order],
+    )
+
+
+def search_songs(
+    predictor: Predictor,
+    index: SongIndex,
+    image: Path,
+    caption: str = "",
+    top: int = 10,
+) -> pd.DataFrame:
+    """Find the songs of an index that go with one picture.
+
+    Args:
+        predictor: The exported retrieval model that made the index.
+        index: The songs.
+        image: The query's picture.
+        caption: The query's caption; empty is none.
+        top: How many songs are wanted.
+
+    Returns:
+        What ``rank_songs`` returns, for the best songs. ``unreadable`` is empty: an
+        index holds no song with a recording that cannot be decoded.
+
+    Raises:
+        FileNotFoundError: No picture.
+        ValueError: A picture that cannot be decoded, or an index of another model.
+    """
+    search = SongSearch(predictor, index, max(top, CANDIDATES))
+    ids, scores = search.search(_encode_query(predictor, image, caption), top)
+    return _ranking(ids[0], scores[0], [""] * len(ids[0]))
+
+
+def read_songs(table: Path) -> list[Post]:
+    """Return one post for each song of a table; rows left out are told in the log.
+
+    Raises:
+        FileNotFoundError: No table.
+        ValueError: A table without a usable row.
+    """
+    return _one_row_a_song(_read(table))
+
+
+def song_name(post: Post) -> str:
+    """Return what a song is called in answers."""
+    return post.song or post.id
+
+
+def encode_songs(
+    predictor: Predictor, songs: list[Post]
+) -> tuple[dict[str, np.ndarray], list[Rejection]]:
+    """Return the encodings of songs, and the recordings that cannot be decoded."""
+    encodings, faults = predictor.call_on_posts(
+        "encode_song", songs, ("audio", "lyrics")
+    )
+    del encodings["audio_ok"]
+    return encodings, faults
+
+
+def _encode_query(
+    predictor: Predictor, image: Path, caption: str
+) -> dict[str, np.ndarray]:
     query = Post("query", {"caption": caption}, image=_existing(image))
-    queries, faults = predictor.call_on_posts(
+    encodings, faults = predictor.call_on_posts(
         "encode_query", [query], ("image", "caption")
     )
     if faults:
         raise ValueError(faults[0].reason)
-    encodings, faults = predictor.call_on_posts(
-        "encode_song", songs, ("audio", "lyrics")
-    )
-    inputs = {**queries, **encodings}
-    for flag in ("image_ok", "audio_ok"):
-        del inputs[flag]
-    scores = predictor.call("score", **inputs)["logit"][0]
-    frame = pd.DataFrame(
-        {
-            "song": [song.song or song.id for song in songs],
-            "score": scores,
-            "unreadable": _unreadable(songs, faults),
-        }
-    )
-    frame = frame.sort_values("score", ascending=False, kind="stable")
-    frame.insert(0, "rank", range(1, len(frame) + 1))
-    return frame.reset_index(drop=True)
+    del encodings["image_ok"]
+    return encodings
+
+
+def _ranking(
+    songs: Sequence[str], scores: np.ndarray, unreadable: Sequence[str]
+) -> pd.DataFrame:
+    """Return the answer to a query, from songs with the best first."""
+    columns = {"song": songs, "score": scores, "unreadable": unreadable}
+    return pd.DataFrame({"rank": range(1, len(songs) + 1), **columns})
 
 
 def _read(table: Path) -> list[Post]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -54,31 +55,66 @@ def export_model(
         models: What ``build_model`` returned, trained.
         preprocessor: The one of training.
         data: Limits on what the model decodes.
-        settings: What travels inside, as JSON: labels, preprocessing, versions. The
-            endpoint ``settings`` and the file ``assets.extra/settings.json`` hold it.
+        settings: What travels inside, as JSON: labels, preprocessing, versions; a
+            fingerprint of the weights is added. The endpoint ``settings`` and the file
+            ``assets.extra/settings.json`` hold it.
+        folder: Where numbered versions are kept.
+
+    Returns:
+        The folder of the new version.
+    """
+    settings = {**settings, "fingerprint": fingerprint(models)}
+    text = json.dumps(settings, indent=1, sort_keys=True)
+    endpoints = ENDPOINTS[task](models, preprocessor, data, text)
+    try:
+        for model in models.values():
+            set_cudnn(model, False)
+        return write_version(endpoints, endpoints.signatures(), text, folder)
+    finally:
+        for model in models.values():
+            set_cudnn(model, "auto")
+
+
+def write_version(
+    module: tf.Module, signatures: Mapping, settings: str, folder: Path
+) -> Path:
+    """Write a module aside and give it the next version number.
+
+    Args:
+        module: What holds the variables and tables of the signatures.
+        signatures: Traced endpoints by name.
+        settings: JSON text for ``assets.extra``.
         folder: Where numbered versions are kept.
 
     Returns:
         The folder of the new version.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(settings, indent=1, sort_keys=True)
-    endpoints = ENDPOINTS[task](models, preprocessor, data, text)
     aside = Path(tempfile.mkdtemp(prefix=".export-", dir=folder))
     try:
-        for model in models.values():
-            set_cudnn(model, False)
-        signatures = endpoints.signatures()
-        tf.saved_model.save(endpoints, str(aside), signatures=signatures)
+        tf.saved_model.save(module, str(aside), signatures=signatures)
         extra = aside / "assets.extra"
         extra.mkdir()
-        (extra / SETTINGS_FILE).write_text(text, encoding="utf-8")
+        (extra / SETTINGS_FILE).write_text(settings, encoding="utf-8")
         aside.chmod(0o755)
         return _rename_to_next_version(aside, folder)
     finally:
-        for model in models.values():
-            set_cudnn(model, "auto")
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def fingerprint(models: Mapping[str, keras.Model]) -> str:
+    """Return a name of the weights: encodings of equal names may be compared.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        >>> len(fingerprint({"train": model}))
+        16
+    """
+    digest = hashlib.sha256()
+    variables = {id(v): v for model in models.values() for v in model.variables}
+    for variable in variables.values():
+        digest.update(keras.ops.convert_to_numpy(variable).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _rename_to_next_version(aside: Path, folder: Path) -> Path:

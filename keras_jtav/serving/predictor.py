@@ -21,6 +21,11 @@ class Predictor:
     Args:
         folder: A numbered version, such as ``exported_models/sentiment/1``.
 
+    Attributes:
+        folder: The argument.
+        saved_model: What TensorFlow loaded.
+        settings: What travels inside it.
+
     Raises:
         FileNotFoundError: The folder holds no SavedModel.
     """
@@ -31,7 +36,8 @@ class Predictor:
                 f"{folder} holds no SavedModel. Give the numbered folder that training "
                 "wrote, such as exported_models/sentiment/1."
             )
-        self._model = tf.saved_model.load(str(folder))
+        self.folder = Path(folder)
+        self.saved_model = tf.saved_model.load(str(folder))
         self.settings: dict = json.loads(self.call("settings")["settings"])
         self._limits = self.settings["config"]["data"]
 
@@ -40,10 +46,19 @@ class Predictor:
         """``sentiment`` or ``retrieval``."""
         return self.settings["task"]
 
+    @property
+    def fingerprint(self) -> str:
+        """Name of the weights; empty where an earlier version wrote the model."""
+        return self.settings.get("fingerprint", "")
+
+    def outputs(self, endpoint: str) -> set[str]:
+        """Return the names of what an endpoint answers."""
+        return set(self.saved_model.signatures[endpoint].structured_outputs)
+
     def call(self, endpoint: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Call an endpoint with arrays; return arrays."""
         tensors = {name: tf.constant(array) for name, array in inputs.items()}
-        answer = self._model.signatures[endpoint](**tensors)
+        answer = self.saved_model.signatures[endpoint](**tensors)
         return {name: tensor.numpy() for name, tensor in answer.items()}
 
     def call_on_posts(

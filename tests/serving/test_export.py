@@ -3,13 +3,14 @@ import pickle
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_jtav.options import DataOptions
 from keras_jtav.preparation import load_table
-from keras_jtav.serving.export import export_model
+from keras_jtav.serving.export import export_model, fingerprint
 from keras_jtav.serving.predictor import Predictor
 
 FOREIGN_PROCESS = """
@@ -113,9 +114,20 @@ def test_settings_travel_inside(exported):
     assert settings["class_names"] == ["negative", "positive"]
     assert settings["config"] == json.loads(config.to_json())
     assert settings["preprocessing"]["sample_rate_hz"] == 22050
+    assert len(settings["fingerprint"]) == 16
     assert set(settings["versions"]) == {"keras-jtav", "tensorflow", "keras"}
     extra = json.loads((folder / "assets.extra" / "settings.json").read_text())
     assert extra == settings
+
+
+def test_the_fingerprint_is_that_of_the_weights():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    other = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    first = fingerprint({"train": model})
+    assert fingerprint({"encode": model, "train": model}) == first
+    assert fingerprint({"train": other}) != first
+    other.set_weights(model.get_weights())
+    assert fingerprint({"train": other}) == first
 
 
 @pytest.mark.slow
