@@ -12,7 +12,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_jtav.config import MODALITIES, TASKS, Component, Config
+from keras_jtav.config import (
+    MODALITIES,
+    PRECISIONS,
+    STRATEGIES,
+    TASKS,
+    Component,
+    Config,
+)
 from keras_jtav.experiments import EXPERIMENTS, PRESETS, find_experiment, preset_config
 from keras_jtav.quiet import quiet_import
 
@@ -88,13 +95,15 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add(
         "--image-weights",
         metavar="imagenet|FILE|none",
-        help="start the picture encoder from weights; with the small preset it is "
-        "then SqueezeNet",
+        help="first weights of the picture encoder (small: SqueezeNet)",
     )
     add("--fasttext", metavar="FILE", help="word vectors, .bin or .vec")
     add("--negatives", type=int, metavar="N", help="false songs per query and epoch")
     add("--max-rejected", type=float, metavar="SHARE", help="default: 0.05")
     add("--seed", type=int, metavar="N", help="decides every random choice; default: 0")
+    add("--precision", choices=PRECISIONS, help="while training; default: float32")
+    add("--jit", action="store_true", help="compile the training step with XLA")
+    add("--strategy", choices=STRATEGIES, help="devices to train on; default: single")
     add("--experiment", choices=EXPERIMENTS, help="a table instead of one run")
     add("--runs", type=int, default=1, metavar="N", help="runs of every row of a table")
     add(
@@ -124,7 +133,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="any other setting, such as text.units=64; a wrong key lists the valid",
+        help="any setting, as text.units=64; a wrong key lists the valid",
     )
 
 
@@ -165,9 +174,12 @@ def config_from_options(options: argparse.Namespace) -> Config:
         "features.fasttext": options.fasttext,
         "train.negatives": options.negatives,
         "train.seed": options.seed,
+        "train.precision": options.precision,
+        "train.strategy": options.strategy,
         "data.max_rejected": options.max_rejected,
     }
     settings += [f"{key}={value}" for key, value in flags.items() if value is not None]
+    settings += ["train.jit=true"] if options.jit else []
     config = config.override(settings)
     if Path(options.dataset).suffix.lower() in MANIFEST_SUFFIXES:
         manifest = Component("manifest", {"path": options.dataset})

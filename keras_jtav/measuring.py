@@ -50,7 +50,7 @@ def measure(
     """
     start = time.monotonic()
     keras.backend.clear_session()
-    seed_everything(config.train.seed)
+    seed_everything(config.train.seed, config.train.jit)
     prepared = prepare(config, _silent)
     models = build_model(config, prepared.spec, prepared.vocabulary.matrix)
     pictures = pretrained_pictures(models, prepared, _silent)

@@ -95,6 +95,12 @@ class TrainOptions:
             start from, in units of a view's mean variance; 0: a random start.
         contrastive_weight: Weight of the in-batch contrastive loss of retrieval's
             towers; without towers (``tower_units=0``) there is none.
+        precision: What convolutions, recurrent and dense layers compute in while the
+            network trains: ``float32``, ``mixed_float16`` or ``mixed_bfloat16``.
+            Weights, and all that is delicate, stay float32.
+        jit: Whether TensorFlow compiles the training step with XLA; JAX always does.
+        strategy: ``single`` device, ``mirrored`` (TensorFlow: all devices of this
+            machine) or ``data_parallel`` (JAX: all devices of all processes).
         seed: Decides every random choice of a run.
     """
 
@@ -109,6 +115,9 @@ class TrainOptions:
     modality_dropout: float = 0.1
     canonical_ridge: float = 0.0
     contrastive_weight: float = 1.0
+    precision: str = "float32"
+    jit: bool = False
+    strategy: str = "single"
     seed: int = 0
 
     def for_steps(self, steps_per_epoch: int) -> TrainOptions:

@@ -14,6 +14,7 @@ from keras_jtav import console
 from keras_jtav.allocator import keep_freed_memory
 from keras_jtav.config import MODALITIES, Config
 from keras_jtav.data.manifest import write_rejections
+from keras_jtav.devices import check_devices
 from keras_jtav.judging import JUDGES
 from keras_jtav.model import build_model, check_config
 from keras_jtav.preparation import Prepared, prepare
@@ -67,12 +68,13 @@ def run(
     """
     check_config(config)
     check_exportable(config)
+    check_devices(config.train)
     folder = last_run(config, runs_folder) if resume else None
     if folder and (folder / "metrics.json").exists():
         console.say(f"{folder} is complete; its results are in metrics.json")
         return read_result(folder)
     keep_freed_memory()
-    seed_everything(config.train.seed)
+    seed_everything(config.train.seed, config.train.jit)
     is_new, folder = folder is None, folder or new_run(config, runs_folder)
     console.say(f"keras_jtav {config.task} on {config.dataset.name}, run in {folder}")
     try:

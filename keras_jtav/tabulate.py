@@ -17,6 +17,7 @@ from keras_jtav import console
 from keras_jtav.allocator import keep_freed_memory
 from keras_jtav.config import Config
 from keras_jtav.data.tables import write_table
+from keras_jtav.devices import check_devices
 from keras_jtav.evaluation.comparison import compare
 from keras_jtav.evaluation.comparison_text import markdown_table
 from keras_jtav.evaluation.figures import save_figure
@@ -67,6 +68,7 @@ def run_table(
         for run in range(runs)
         for row, settings in experiment.rows.items()
     }
+    check_devices(config.train)
     for job in jobs.values():
         check_config(job)
     folder = runs_folder / f"{name}-{config.dataset.name}"

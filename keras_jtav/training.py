@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,9 @@ import tensorflow as tf
 from keras_jtav.config import TrainOptions
 from keras_jtav.data.pairs import BatchPlan
 from keras_jtav.data.pipeline import PostFeatures
+from keras_jtav.devices import Devices
+from keras_jtav.layers import set_cudnn
+from keras_jtav.tasks import LogitLoss
 
 NOT_DECAYED = ("bias", "gamma", "beta")
 
@@ -59,11 +63,12 @@ def train(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     phase: str = "train",
     start: Callable[[], None] | None = None,
+    devices: Devices | None = None,
 ) -> list[dict[str, float]]:
     """Train a model to its best validation epoch, going on from ``folder``'s state.
 
     Args:
-        model: Features to logits.
+        model: Features to logits, built in the scope of ``devices``.
         options: How to train.
         features: Features of the training posts.
         plan: The batches of every epoch.
@@ -72,24 +77,17 @@ def train(
         callbacks: Further callbacks.
         phase: Name of the folders of this training's checkpoints and logs.
         start: Gives the model its first weights; not called where training goes on.
+        devices: What ``fit`` runs on; by default one device.
 
     Returns:
         Metrics of every epoch. The model holds the best weights.
+
+    Raises:
+        ValueError: A step that XLA cannot compile where ``options.jit`` asks for it.
     """
-    schedule = keras.optimizers.schedules.CosineDecay(
-        options.learning_rate, options.epochs * plan.steps_per_epoch
-    )
-    optimizer = keras.optimizers.Adam(
-        schedule, weight_decay=options.weight_decay or None
-    )
-    optimizer.exclude_from_weight_decay(var_names=NOT_DECAYED)
-    model.compile(
-        optimizer=optimizer,
-        loss=keras.losses.BinaryCrossentropy(from_logits=True),
-        jit_compile=False,
-    )
-    # Built here, not inside the graph of the first step, which would be traced twice.
-    model.optimizer.build(model.trainable_variables)
+    devices = devices or Devices()
+    with devices.scope():
+        _compile(model, options, plan.steps_per_epoch)
     state = TrainingState(folder / "checkpoints" / phase, validation, options)
     first_epoch = state.restore(model)
     if first_epoch == 0 and start is not None:
@@ -97,7 +95,7 @@ def train(
     if not state.finished and first_epoch < options.epochs:
         names = [tensor.name for tensor in model.inputs]
         model.fit(
-            features.training(plan, names, first_epoch),
+            devices.feed(features.training(plan, names, first_epoch)),
             epochs=options.epochs,
             initial_epoch=first_epoch,
             steps_per_epoch=plan.steps_per_epoch,
@@ -111,6 +109,34 @@ def train(
         )
     state.load_best(model)
     return state.history
+
+
+def _compile(model: keras.Model, options: TrainOptions, steps_per_epoch: int) -> None:
+    """Give a model its optimiser and its loss."""
+    schedule = keras.optimizers.schedules.CosineDecay(
+        options.learning_rate, options.epochs * steps_per_epoch
+    )
+    optimizer = keras.optimizers.Adam(
+        schedule, weight_decay=options.weight_decay or None
+    )
+    optimizer.exclude_from_weight_decay(var_names=NOT_DECAYED)
+    if options.jit:
+        set_cudnn(model, False)  # its kernels cannot be compiled
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Model doesn't support `jit_compile=True`")
+        model.compile(
+            optimizer=optimizer,
+            loss=LogitLoss(),
+            jit_compile=options.jit,
+        )
+    if options.jit and not model.jit_compile:
+        raise ValueError(
+            "`train.jit` asks for XLA, and TensorFlow compiles nothing in a process "
+            "whose operations an earlier run without it made deterministic. Train in a "
+            "new process, or leave --jit out."
+        )
+    # Built here, not inside the graph of the first step, which would be traced twice.
+    model.optimizer.build(model.trainable_variables)
 
 
 class TrainingState(keras.callbacks.Callback):
@@ -215,7 +241,14 @@ class TrainingState(keras.callbacks.Callback):
         return self.folder / f"epoch-{epoch:04d}.weights.h5"
 
 
-def seed_everything(seed: int) -> None:
-    """Make every draw of Python, NumPy, Keras and TensorFlow follow from ``seed``."""
+def seed_everything(seed: int, jit: bool = False) -> None:
+    """Make every draw of Python, NumPy, Keras and TensorFlow follow from ``seed``.
+
+    Args:
+        seed: What all draws follow from.
+        jit: Whether XLA is to compile: Keras does not let it where TensorFlow is told
+            to be deterministic. On CPUs its programs are deterministic anyway.
+    """
     keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
+    if not jit:
+        tf.config.experimental.enable_op_determinism()

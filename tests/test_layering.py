@@ -13,6 +13,7 @@ ORDER = (
     "allocator",
     "options",
     "config",
+    "devices",
     "data",
     "features",
     "layers",
@@ -26,6 +27,7 @@ ORDER = (
     "evaluation",
     "judging",
     "canonical_start",
+    "twin",
     "transfer",
     "reporting",
     "serving",
@@ -38,7 +40,7 @@ ORDER = (
     "tabulate",
     "cli",
 )
-TENSORFLOW_ROOMS = {"data", "features", "serving", "training"}
+TENSORFLOW_ROOMS = {"devices", "data", "features", "serving", "training"}
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.stem not in ("__main__",))
 
 
