@@ -95,7 +95,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add(
         "--image-weights",
         metavar="imagenet|FILE|none",
-        help="first weights of the picture encoder (small: SqueezeNet)",
+        help="first weights of pictures' encoder (small: SqueezeNet)",
     )
     add("--fasttext", metavar="FILE", help="word vectors, .bin or .vec")
     add("--negatives", type=int, metavar="N", help="false songs per query and epoch")
@@ -133,7 +133,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="any setting, as text.units=64; a wrong key lists the valid",
+        help="any setting, as text.units=64; a wrong key lists all",
     )
 
 

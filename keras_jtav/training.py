@@ -127,7 +127,7 @@ def _compile(model: keras.Model, options: TrainOptions, steps_per_epoch: int) ->
         model.compile(
             optimizer=optimizer,
             loss=LogitLoss(),
-            jit_compile=options.jit,
+            jit_compile=options.jit or keras.backend.backend() == "jax",
         )
     if options.jit and not model.jit_compile:
         raise ValueError(
