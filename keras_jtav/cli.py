@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_check(commands.add_parser("check", help="read a table of posts and report"))
     _add_predict(commands.add_parser("predict", help="use an exported model on files"))
     _add_report(commands.add_parser("report", help="draw a table again"))
+    _add_export(commands.add_parser("export", help="export a run that JAX trained"))
     _add_cache(commands.add_parser("cache", help="show what is kept on disk, or clear"))
     return parser
 
@@ -72,6 +73,12 @@ def _add_cache(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="remove what can be made again: features, word vectors, synthetic data",
     )
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_export)
+    parser.add_argument("folder", type=Path, help="such as runs/sentiment-synthetic-1")
+    parser.add_argument("--exports-dir", type=Path, default=Path("exported_models"))
 
 
 def _add_report(parser: argparse.ArgumentParser) -> None:
@@ -175,11 +182,11 @@ def config_from_options(options: argparse.Namespace) -> Config:
         "train.negatives": options.negatives,
         "train.seed": options.seed,
         "train.precision": options.precision,
+        "train.jit": "true" if options.jit else None,
         "train.strategy": options.strategy,
         "data.max_rejected": options.max_rejected,
     }
     settings += [f"{key}={value}" for key, value in flags.items() if value is not None]
-    settings += ["train.jit=true"] if options.jit else []
     config = config.override(settings)
     if Path(options.dataset).suffix.lower() in MANIFEST_SUFFIXES:
         manifest = Component("manifest", {"path": options.dataset})
@@ -222,6 +229,14 @@ def _train(options: argparse.Namespace) -> int:
         run_table(name, experiment, *arguments, workers)
     else:
         run(config, options.runs_dir, options.exports_dir, resume=options.resume)
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    with quiet_import():
+        from keras_jtav.later_export import export_run
+
+    print(export_run(options.folder, options.exports_dir))
     return 0
 
 

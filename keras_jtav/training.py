@@ -86,27 +86,27 @@ def train(
         ValueError: A step that XLA cannot compile where ``options.jit`` asks for it.
     """
     devices = devices or Devices()
-    with devices.scope():
+    with devices.building():
         _compile(model, options, plan.steps_per_epoch)
-    state = TrainingState(folder / "checkpoints" / phase, validation, options)
+    state = TrainingState(folder / "checkpoints" / phase, validation, options, devices)
     first_epoch = state.restore(model)
     if first_epoch == 0 and start is not None:
         start()
     if not state.finished and first_epoch < options.epochs:
         names = [tensor.name for tensor in model.inputs]
-        model.fit(
-            devices.feed(features.training(plan, names, first_epoch)),
-            epochs=options.epochs,
-            initial_epoch=first_epoch,
-            steps_per_epoch=plan.steps_per_epoch,
-            shuffle=False,
-            verbose=0,
-            callbacks=[
-                state,
-                keras.callbacks.TensorBoard(str(folder / "tensorboard" / phase)),
-                *callbacks,
-            ],
-        )
+        batches = devices.feed(features.training(plan, names, first_epoch))
+        # In every process: it reads the learning rate, which all hold together.
+        logs = keras.callbacks.TensorBoard(str(folder / "tensorboard" / phase))
+        with devices.fitting():
+            model.fit(
+                batches,
+                epochs=options.epochs,
+                initial_epoch=first_epoch,
+                steps_per_epoch=plan.steps_per_epoch,
+                shuffle=False,
+                verbose=0,
+                callbacks=[state, logs, *callbacks],
+            )
     state.load_best(model)
     return state.history
 
@@ -149,12 +149,20 @@ class TrainingState(keras.callbacks.Callback):
         folder: Where the state is kept.
         validation: How an epoch is judged.
         options: Patience and seed.
+        devices: What ``fit`` runs on. Of several processes the first one writes and
+            decides.
     """
 
     def __init__(
-        self, folder: Path, validation: Validation, options: TrainOptions
+        self,
+        folder: Path,
+        validation: Validation,
+        options: TrainOptions,
+        devices: Devices,
     ) -> None:
         super().__init__()
+        self._devices = devices
+        self._processes = devices.processes
         self.folder = folder
         self.history: list[dict[str, float]] = []
         self.finished = False
@@ -166,10 +174,9 @@ class TrainingState(keras.callbacks.Callback):
 
     def restore(self, model: keras.Model) -> int:
         """Load the state, if there is one; return the epoch to go on with."""
-        path = self.folder / "state.json"
-        if not path.exists():
+        state = self._processes.agree(self._read_state())
+        if state is None:
             return 0
-        state = json.loads(path.read_text(encoding="utf-8"))
         self.history = state["history"]
         self.finished = state["finished"]
         self._best_epoch = state["best_epoch"]
@@ -181,12 +188,12 @@ class TrainingState(keras.callbacks.Callback):
         }
         self._best_merit = self._validation.merit(measured)
         if not self.finished:
-            model.load_weights(self._weights(len(self.history) - 1))
+            self._load(model, len(self.history) - 1)
         return len(self.history)
 
     def load_best(self, model: keras.Model) -> None:
         """Give the model the weights of its best epoch."""
-        model.load_weights(self._weights(self._best_epoch))
+        self._load(model, self._best_epoch)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Make what the epoch draws a function of the seed and its number."""
@@ -202,22 +209,32 @@ class TrainingState(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Measure, decide, save."""
-        measured = dict(self._validation.measure())
+        with self._devices.apart():
+            measured = self._validation.measure()
+        measured = {name: float(value) for name, value in measured.items()}
+        measured = self._processes.agree(measured)
         merit = self._validation.merit(measured)
         if self._best_merit is None or merit > self._best_merit:
             self._best_epoch, self._best_merit = epoch, merit
-        named = {f"val_{name}": float(value) for name, value in measured.items()}
+        named = {f"val_{name}": value for name, value in measured.items()}
         logs = {} if logs is None else logs
         logs.update(named)
         self.history.append({"loss": float(logs["loss"]), **named})
         if epoch - self._best_epoch >= self._patience:
             self.model.stop_training = True
-        self._save(epoch)
+        if self._processes.is_first:
+            with self._devices.apart():  # to save, Keras makes variables of its own
+                self._save(epoch)
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Mark the phase as complete."""
         self.finished = True
-        self._write_state()
+        if self._processes.is_first:
+            self._write_state()
+
+    def _load(self, model: keras.Model, epoch: int) -> None:
+        with self._processes.everywhere(self._weights(epoch)) as path:
+            model.load_weights(path)
 
     def _save(self, epoch: int) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -226,6 +243,10 @@ class TrainingState(keras.callbacks.Callback):
         kept = {self._weights(epoch), self._weights(self._best_epoch)}
         for path in set(self.folder.glob("*.weights.h5")) - kept:
             path.unlink()
+
+    def _read_state(self) -> dict | None:
+        path = self.folder / "state.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
     def _write_state(self) -> None:
         state = {

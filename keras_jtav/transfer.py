@@ -62,14 +62,15 @@ def train_phases(
     Returns:
         Metrics of every epoch of every phase.
     """
-    options = config.train
+    options, posts = config.train, prepared.posts["train"]
+    devices = find_devices(options, min(options.batch_size, len(posts)))
     plan = BatchPlan(
-        prepared.posts["train"],
+        posts,
         options.batch_size,
         options.negatives if config.task == "retrieval" else 0,
         options.seed,
+        (devices.processes.index, devices.processes.count),
     )
-    devices = find_devices(options, plan.batch_size)
 
     def phase(
         name: str,
@@ -78,7 +79,8 @@ def train_phases(
         options: TrainOptions,
     ) -> list[dict[str, float]]:
         options = options.for_steps(plan.steps_per_epoch)
-        twin = Twin(models["train"], _trained(config, models, prepared, devices))
+        trained = _trained(config, models, prepared, devices)
+        twin = Twin(models["train"], trained, devices.processes)
         first = _start(config, models, prepared) if name == "train" else None
         history = train(
             twin.trained,
@@ -121,9 +123,9 @@ def _trained(
 ) -> keras.Model:
     """Return the model to train: the given one, or one like it as a config asks."""
     precision = config.train.precision
-    if precision == "float32" and devices.count == 1:
+    if precision == "float32" and config.train.strategy == "single":
         return models["train"]
-    with devices.scope():
+    with devices.building():
         built = build_model(
             config, prepared.spec, prepared.vocabulary.matrix, precision
         )

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import keras
 
+from keras_jtav.devices import Processes
 from keras_jtav.training import Validation
 
 
@@ -20,16 +21,23 @@ class Twin:
     Args:
         used: The model that is judged.
         trained: The model that ``fit`` sees; it may be the same one.
+        processes: The processes that train together; each has twins of its own.
     """
 
-    def __init__(self, used: keras.Model, trained: keras.Model) -> None:
+    def __init__(
+        self,
+        used: keras.Model,
+        trained: keras.Model,
+        processes: Processes | None = None,
+    ) -> None:
         self.used = used
         self.trained = trained
+        self._processes = processes or Processes()
 
     def give_to_trained(self) -> None:
         """Give the model that is trained the weights of the one that is judged."""
         if self.trained is not self.used:
-            self.trained.set_weights(self.used.get_weights())
+            self.trained.set_weights(self._processes.same(self.used.get_weights()))
 
     def take_from_trained(self) -> None:
         """Give the model that is judged the weights of the one that is trained."""

@@ -1,17 +1,22 @@
 import json
+import os
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
-from keras_jtav.devices import check_devices, find_devices
+from keras_jtav.devices import Processes, check_devices, find_devices
 from keras_jtav.experiments import preset_config
 from keras_jtav.options import TrainOptions
 from keras_jtav.run import run
 
 SCRIPT = Path(__file__).with_name("train_apart.py")
+PATIENCE_SECONDS = 500
 # What is drawn differs between programs of XLA and TensorFlow, and between replicas.
 NO_DRAWS = (
     "text.dropout=0.0",
@@ -92,6 +97,41 @@ def test_a_batch_that_devices_do_not_divide_is_refused(train_apart):
 
 
 @pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({}, "`train.strategy=data_parallel` needs JAX"),
+        ({"KERAS_DISTRIBUTION_NUM_PROCESSES": "2"}, "data_parallel` needs JAX"),
+    ],
+)
+def test_data_parallel_is_for_jax(monkeypatch, environment, message):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=message):
+        check_devices(TrainOptions(strategy="data_parallel"))
+
+
+def test_mirrored_is_for_tensorflow(monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(ValueError, match="use --strategy data_parallel"):
+        check_devices(TrainOptions(strategy="mirrored"))
+
+
+def test_several_processes_are_not_left_to_train_apart(monkeypatch):
+    monkeypatch.setenv("KERAS_DISTRIBUTION_NUM_PROCESSES", "2")
+    with pytest.raises(ValueError, match="is set, and one device is to train"):
+        check_devices(TrainOptions())
+
+
+def test_one_process_keeps_what_it_has(tmp_path):
+    one = Processes()
+    assert one.is_first
+    assert one.agree({"a": 1.5}) == {"a": 1.5}
+    with one.everywhere(tmp_path) as path:
+        assert path == tmp_path
+    one.leave()
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"jit": True}, "--jit cannot be combined with --strategy mirrored"),
@@ -125,3 +165,89 @@ def test_one_worker_of_tensorflow_may_train(monkeypatch, tf_config):
     monkeypatch.setenv("TF_CONFIG", tf_config)
     check_devices(TrainOptions())
     assert find_devices(TrainOptions(), batch_size=7).count == 1
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@pytest.fixture
+def jax_processes(tiny_settings, tmp_path):
+    """Return a function that starts processes which train together, by JAX."""
+    pytest.importorskip("jax")
+    started = []
+
+    def start(name, count):
+        address, of_name = f"127.0.0.1:{free_port()}", []
+        strategy = ["train.strategy=data_parallel"] if count > 1 else []
+        for index in range(count):
+            wanted = {
+                "task": "sentiment",
+                "settings": [
+                    *tiny_settings,
+                    *NO_DRAWS,
+                    "modalities=text",
+                    "train.epochs=4",
+                    "train.patience=9",
+                    *strategy,
+                ],
+                # Every process has a disk of its own; only the first one uses it.
+                "folder": str(tmp_path / f"{name}-{index}"),
+                "out": str(tmp_path / f"{name}.npz"),
+            }
+            environment = {**os.environ, "KERAS_BACKEND": "jax"}
+            if count > 1:
+                environment |= {
+                    "KERAS_DISTRIBUTION_JOB_ADDRESSES": address,
+                    "KERAS_DISTRIBUTION_NUM_PROCESSES": str(count),
+                    "KERAS_DISTRIBUTION_PROCESS_ID": str(index),
+                }
+            command = [sys.executable, str(SCRIPT), json.dumps(wanted)]
+            with open(tmp_path / f"{name}-{index}.log", "wb") as log:
+                of_name.append(
+                    subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+                )
+        started.extend(of_name)
+        return of_name
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def results(tmp_path, name, processes):
+    for index, process in enumerate(processes):
+        log = tmp_path / f"{name}-{index}.log"
+        assert process.wait(PATIENCE_SECONDS) == 0, log.read_text()
+    with np.load(tmp_path / f"{name}.npz") as saved:
+        weights = dict(saved)
+    return weights.pop("history").item(), weights
+
+
+@pytest.mark.slow
+def test_two_jax_processes_equal_one_also_after_a_kill(jax_processes, tmp_path):
+    history, alone = results(tmp_path, "alone", jax_processes("alone", 1))
+    calm_history, calm = results(tmp_path, "calm", jax_processes("calm", 2))
+    check_same(calm, alone, atol=1e-6)
+    losses = [epoch["loss"] for epoch in json.loads(history)]
+    calm_losses = [epoch["loss"] for epoch in json.loads(calm_history)]
+    np.testing.assert_allclose(calm_losses, losses, rtol=1e-5)
+
+    killed = jax_processes("killed", 2)
+    state = tmp_path / "killed-0/checkpoints/train/state.json"
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not state.exists():
+        assert time.monotonic() < deadline
+        assert killed[0].poll() is None, (tmp_path / "killed-0.log").read_text()
+        time.sleep(0.02)
+    for process in killed:
+        process.kill()
+        process.wait()
+    left = json.loads(state.read_text())
+    assert not left["finished"], "it was over before it could be killed"
+    _, resumed = results(tmp_path, "killed", jax_processes("killed", 2))
+    check_same(resumed, calm, atol=1e-6)
+    assert not (tmp_path / "killed-1/checkpoints").exists()

@@ -27,6 +27,7 @@ def split_cpu(number):
 
 def main(task, settings, folder, out, logical_cpus=1):
     split_cpu(logical_cpus)
+    from keras_jtav.devices import join_processes
     from keras_jtav.experiments import preset_config
     from keras_jtav.model import build_model
     from keras_jtav.preparation import prepare
@@ -34,6 +35,7 @@ def main(task, settings, folder, out, logical_cpus=1):
     from keras_jtav.transfer import pretrained_pictures, train_phases
 
     config = preset_config(task, "small").override(settings)
+    processes = join_processes(config.train)
     seed_everything(config.train.seed, config.train.jit)
     prepared = prepare(config, silent)
     models = build_model(config, prepared.spec, prepared.vocabulary.matrix)
@@ -41,6 +43,9 @@ def main(task, settings, folder, out, logical_cpus=1):
     history = train_phases(
         config, models, prepared, pictures, Path(folder), lambda *phase: []
     )
+    processes.leave()
+    if not processes.is_first:
+        return
     weights = {f"{n:04d}": w for n, w in enumerate(models["train"].get_weights())}
     np.savez(out, history=json.dumps(history), **weights)
 

@@ -1,68 +1,25 @@
-"""What training runs on: one device, or several of one machine."""
+"""Which devices a config asks for, and which of them cannot work."""
 
 from __future__ import annotations
 
 import json
 import os
-from contextlib import AbstractContextManager, nullcontext
 
 import keras
-import tensorflow as tf
 
-from keras_jtav.config import TrainOptions
+from keras_jtav.devices.data_parallel import ParallelDevices
+from keras_jtav.devices.mirrored import MirroredDevices
+from keras_jtav.devices.one_device import Devices
+from keras_jtav.devices.processes import Processes
+from keras_jtav.options import TrainOptions
+
+NUM_PROCESSES = "KERAS_DISTRIBUTION_NUM_PROCESSES"
 
 JAX_COMMAND = (
     "KERAS_BACKEND=jax KERAS_DISTRIBUTION_JOB_ADDRESSES=HOST0:PORT "
     "KERAS_DISTRIBUTION_NUM_PROCESSES=N KERAS_DISTRIBUTION_PROCESS_ID=I "
     "keras-jtav train --strategy data_parallel"
 )
-
-
-class Devices:
-    """One device.
-
-    Attributes:
-        count: How many devices share a batch.
-    """
-
-    count = 1
-
-    def scope(self) -> AbstractContextManager:
-        """Return what a model is built and compiled in."""
-        return nullcontext()
-
-    def feed(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """Return the batches of training in the form that ``fit`` takes."""
-        return dataset
-
-
-class MirroredDevices(Devices):
-    """All devices of this machine, by TensorFlow: each has a copy of the weights.
-
-    Every device reads its part of a batch, and gradients are averaged. What looks at a
-    whole batch looks at a device's part of it: the statistics of batch normalisation,
-    and the false songs of the in-batch contrastive loss.
-    """
-
-    def __init__(self) -> None:
-        self._strategy = tf.distribute.MirroredStrategy()
-        self.count = self._strategy.num_replicas_in_sync
-
-    def scope(self) -> AbstractContextManager:
-        """Return what a model is built and compiled in."""
-        return self._strategy.scope()
-
-    def feed(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """Return the batches with numbers for truth values; models take both.
-
-        Before its first step Keras adds up what the devices see, to learn the shapes,
-        and TensorFlow does not add truth values.
-        """
-        return dataset.map(lambda *batch: tf.nest.map_structure(_as_number, batch))
-
-
-def _as_number(tensor: tf.Tensor) -> tf.Tensor:
-    return tf.cast(tensor, tf.uint8) if tensor.dtype == tf.bool else tensor
 
 
 def find_devices(options: TrainOptions, batch_size: int) -> Devices:
@@ -76,7 +33,8 @@ def find_devices(options: TrainOptions, batch_size: int) -> Devices:
         ValueError: A batch that the devices do not divide, or as ``check_devices``.
     """
     check_devices(options)
-    devices = MirroredDevices() if options.strategy == "mirrored" else Devices()
+    kinds = {"mirrored": MirroredDevices, "data_parallel": ParallelDevices}
+    devices = kinds.get(options.strategy, Devices)()
     if batch_size % devices.count:
         raise ValueError(
             f"A batch of {batch_size} cannot be shared equally by {devices.count} "
@@ -84,6 +42,19 @@ def find_devices(options: TrainOptions, batch_size: int) -> Devices:
             "larger than the training split."
         )
     return devices
+
+
+def join_processes(options: TrainOptions) -> Processes:
+    """Meet the other processes that Keras's environment variables name.
+
+    This comes before anything is computed. It waits until all have started.
+    """
+    if options.strategy != "data_parallel" or NUM_PROCESSES not in os.environ:
+        return Processes()
+    import jax
+
+    keras.distribution.initialize()
+    return Processes(jax.process_index(), jax.process_count())
 
 
 def check_devices(options: TrainOptions) -> None:
@@ -104,6 +75,17 @@ def check_devices(options: TrainOptions) -> None:
         raise ValueError(
             f"`train.strategy=mirrored` needs TensorFlow, and Keras runs on {backend}. "
             "Unset KERAS_BACKEND, or with JAX use --strategy data_parallel."
+        )
+    if strategy == "data_parallel" and backend != "jax":
+        raise ValueError(
+            f"`train.strategy=data_parallel` needs JAX, and Keras runs on {backend}. "
+            "Set KERAS_BACKEND=jax (pip install 'keras-jtav[jax]'), or use TensorFlow's "
+            "--strategy mirrored on one machine."
+        )
+    if NUM_PROCESSES in os.environ and strategy != "data_parallel":
+        raise ValueError(
+            f"{NUM_PROCESSES} is set, and one device is to train. Unset it, or start "
+            f"on every host {JAX_COMMAND} ..."
         )
     if strategy == "mirrored" and options.jit:
         raise ValueError(
