@@ -12,14 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_jtav.config import (
-    MODALITIES,
-    PRECISIONS,
-    STRATEGIES,
-    TASKS,
-    Component,
-    Config,
-)
+from keras_jtav.config import PRECISIONS, STRATEGIES, TASKS, Component, Config
 from keras_jtav.experiments import EXPERIMENTS, PRESETS, find_experiment, preset_config
 from keras_jtav.quiet import quiet_import
 
@@ -172,7 +165,7 @@ def config_from_options(options: argparse.Namespace) -> Config:
     config = preset_config(options.task, options.preset)
     settings = [f"dataset={options.dataset}"]
     if (options.dataset, options.task) == ("npy", "sentiment"):
-        settings += [f"{modality}=vector" for modality in MODALITIES]
+        settings += [f"{modality}=vector" for modality in Config.modalities]
     if options.image_weights is not None:
         if options.preset == "small":
             settings += ["image=squeezenet", "features.image_size=224"]

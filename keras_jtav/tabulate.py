@@ -69,6 +69,11 @@ def run_table(
         for row, settings in experiment.rows.items()
     }
     check_devices(config.train)
+    if config.train.strategy == "data_parallel":
+        raise ValueError(
+            "A table trains each of its rows in one process on one device. Leave "
+            "--strategy data_parallel out, and unset KERAS_DISTRIBUTION_NUM_PROCESSES."
+        )
     for job in jobs.values():
         check_config(job)
     folder = runs_folder / f"{name}-{config.dataset.name}"

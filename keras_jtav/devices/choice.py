@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 
 import keras
+import tensorflow as tf
 
 from keras_jtav.devices.data_parallel import ParallelDevices
 from keras_jtav.devices.mirrored import MirroredDevices
@@ -49,6 +51,11 @@ def join_processes(options: TrainOptions) -> Processes:
 
     This comes before anything is computed. It waits until all have started.
     """
+    if keras.backend.backend() == "jax":
+        # TensorFlow only reads posts then, on the host, and would take all the memory
+        # of a GPU. In a second run of this process it has been told already.
+        with contextlib.suppress(RuntimeError):
+            tf.config.set_visible_devices([], "GPU")
     if options.strategy != "data_parallel" or NUM_PROCESSES not in os.environ:
         return Processes()
     import jax
@@ -79,8 +86,8 @@ def check_devices(options: TrainOptions) -> None:
     if strategy == "data_parallel" and backend != "jax":
         raise ValueError(
             f"`train.strategy=data_parallel` needs JAX, and Keras runs on {backend}. "
-            "Set KERAS_BACKEND=jax (pip install 'keras-jtav[jax]'), or use TensorFlow's "
-            "--strategy mirrored on one machine."
+            "Set KERAS_BACKEND=jax (pip install 'keras-jtav[jax]'), or use --strategy "
+            "mirrored on one machine."
         )
     if NUM_PROCESSES in os.environ and strategy != "data_parallel":
         raise ValueError(
