@@ -15,7 +15,7 @@ import numpy as np
 
 from keras_jtav.data.pipeline import PostFeatures
 from keras_jtav.evaluation.cca import canonical_maps, principal_axes
-from keras_jtav.evaluation.pair_scores import encode
+from keras_jtav.evaluation.pair_scores import as_arrays, encode
 from keras_jtav.layers import Tower
 
 BATCH_SIZE = 32
@@ -68,7 +68,7 @@ def _settle_statistics(
     shuffled = np.random.default_rng(0).permutation(rows)
     drawn = np.resize(shuffled, STATISTICS_STEPS * BATCH_SIZE)
     for batch in features.encoding(names, BATCH_SIZE, drawn):
-        model(batch, training=True)
+        model(as_arrays(batch), training=True)
 
 
 class _Side:

@@ -11,12 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_jtav.config import TASKS
-from keras_jtav.experiments import (
-    EXPERIMENTS,
-    find_experiment,
-    with_released_convnet,
-)
+from keras_jtav.config import PRECISIONS, STRATEGIES, TASKS
+from keras_jtav.experiments import EXPERIMENTS, find_experiment, with_released_convnet
 from keras_jtav.index_command import add_index
 from keras_jtav.quiet import quiet_import
 from keras_jtav.shared_options import add_data_options, config_from_options
@@ -61,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_predict(commands.add_parser("predict", help="use an exported model on files"))
     add_index(commands.add_parser("index", help="keep songs to be found by pictures"))
     _add_report(commands.add_parser("report", help="draw a table again"))
+    _add_export(commands.add_parser("export", help="export a run that JAX trained"))
     _add_cache(commands.add_parser("cache", help="show what is kept on disk, or clear"))
     return parser
 
@@ -74,6 +71,12 @@ def _add_cache(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_export)
+    parser.add_argument("folder", type=Path, help="such as runs/sentiment-synthetic-1")
+    parser.add_argument("--exports-dir", type=Path, default=Path("exported_models"))
+
+
 def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_report)
     parser.add_argument("folder", type=Path, help="such as runs/table1-synthetic")
@@ -81,10 +84,14 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_train)
+    parser.usage = "keras-jtav train [OPTION ...]"
     add_data_options(parser)
     add = parser.add_argument
     add("--fasttext", metavar="FILE", help="word vectors, .bin or .vec")
     add("--negatives", type=int, metavar="N", help="false songs per query and epoch")
+    add("--precision", choices=PRECISIONS, help="while training; default: float32")
+    add("--jit", action="store_const", const="true", help="compile training with XLA")
+    add("--strategy", choices=STRATEGIES, help="devices to train on; default: single")
     add("--experiment", choices=EXPERIMENTS, help="a table instead of one run")
     add("--runs", type=int, default=1, metavar="N", help="runs of every row of a table")
     add(
@@ -113,7 +120,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_prepare(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(command=_prepare, fasttext=None, negatives=None)
+    parser.set_defaults(command=_prepare)
     parser.description = (
         "Decode posts once and write shards of records. Train on them with --dataset "
         "records --data-dir DIR. The same command goes on after an interruption."
@@ -212,6 +219,14 @@ def _prepare(options: argparse.Namespace) -> int:
         options.workers,
         options.runner_options,
     )
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    with quiet_import():
+        from keras_jtav.later_export import export_run
+
+    print(export_run(options.folder, options.exports_dir))
     return 0
 
 

@@ -23,6 +23,8 @@ TASKS = ("sentiment", "retrieval")
 SPECTROGRAMS = ("cqt", "mel")
 SPLITS = ("random", "dagger", "section")
 MATCHINGS = ("jtav", "image2song")
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+STRATEGIES = ("single", "mirrored", "data_parallel")
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,8 @@ class Config:
         _one_of("matching", self.matching.name, MATCHINGS)
         _one_of("data.split", self.data.split, SPLITS)
         _one_of("features.spectrogram", self.features.spectrogram, SPECTROGRAMS)
+        _one_of("train.precision", self.train.precision, PRECISIONS)
+        _one_of("train.strategy", self.train.strategy, STRATEGIES)
         for modality in self.modalities:
             _one_of("modalities", modality, MODALITIES)
         for part in self.data.texts:

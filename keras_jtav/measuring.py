@@ -48,7 +48,7 @@ def measure(
     """
     start = time.monotonic()
     release_models()
-    seed_everything(config.train.seed)
+    seed_everything(config.train.seed, config.train.jit)
     prepared = prepare(config, _silent)
     models = build_model(config, prepared.spec, prepared.vocabulary.matrix)
     pictures = pretrained_pictures(models, prepared, _silent)

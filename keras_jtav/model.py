@@ -22,6 +22,7 @@ def build_model(
     config: Config,
     spec: FeatureSpec | None = None,
     word_vectors: np.ndarray | None = None,
+    precision: str = "float32",
 ) -> dict[str, keras.Model]:
     """Build the functional Keras models of a config; they share their weights.
 
@@ -31,6 +32,8 @@ def build_model(
             row for each of ``config.features.vocabulary_size`` words.
         word_vectors: Float ``(spec.embedding_rows, spec.embedding_dim)`` table of the
             text encoder; random without it.
+        precision: What heavy layers compute in: ``float32``, ``mixed_float16`` or
+            ``mixed_bfloat16``. Inputs, weights and logits are float32 in any case.
 
     Returns:
         Sentiment: ``train`` (features to logit) and ``encode`` (features to ``u``).
@@ -43,6 +46,18 @@ def build_model(
     check_config(config)
     spec = spec or FeatureSpec.from_options(config.features)
     keras.utils.set_random_seed(config.train.seed)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        return _assemble(config, spec, word_vectors)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _assemble(
+    config: Config, spec: FeatureSpec, word_vectors: np.ndarray | None
+) -> dict[str, keras.Model]:
+    """Build the models in the global precision."""
     encoders = {}
     for modality in config.modalities:
         component = getattr(config, modality)

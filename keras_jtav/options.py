@@ -102,6 +102,12 @@ class TrainOptions:
         shuffle_buffer: Prepared records only: posts in the buffer that shuffles them
             while they are streamed; 0: they are unpacked on this disk first, and an
             epoch draws from all of them.
+        precision: What convolutions, recurrent and dense layers compute in while the
+            network trains: ``float32``, ``mixed_float16`` or ``mixed_bfloat16``.
+            Weights, and all that is delicate, stay float32.
+        jit: Whether TensorFlow compiles the training step with XLA; JAX always does.
+        strategy: ``single`` device, ``mirrored`` (TensorFlow: all devices of this
+            machine) or ``data_parallel`` (JAX: all devices of all processes).
         seed: Decides every random choice of a run.
     """
 
@@ -117,6 +123,9 @@ class TrainOptions:
     canonical_ridge: float = 0.0
     contrastive_weight: float = 1.0
     shuffle_buffer: int = 0
+    precision: str = "float32"
+    jit: bool = False
+    strategy: str = "single"
     seed: int = 0
 
     def for_steps(self, steps_per_epoch: int) -> TrainOptions:

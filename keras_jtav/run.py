@@ -14,11 +14,13 @@ from keras_jtav import console
 from keras_jtav.allocator import keep_freed_memory
 from keras_jtav.config import MODALITIES, Config
 from keras_jtav.data.manifest import write_rejections
+from keras_jtav.devices import check_devices, join_processes
 from keras_jtav.judging import JUDGES
 from keras_jtav.model import build_model, check_config
 from keras_jtav.preparation import Prepared, prepare
 from keras_jtav.reporting import REPORTS, simple_features
-from keras_jtav.serving.export import check_exportable, export_model
+from keras_jtav.serving.export import can_export, check_exportable, export_model
+from keras_jtav.train_along import train_along
 from keras_jtav.training import seed_everything
 from keras_jtav.transfer import pretrained_pictures, train_phases
 
@@ -52,7 +54,7 @@ def run(
     runs_folder: Path = RUNS_FOLDER,
     exports_folder: Path = EXPORTS_FOLDER,
     resume: bool = False,
-) -> RunResult:
+) -> RunResult | None:
     """Do the whole job that a config asks for, and say what happens.
 
     Args:
@@ -61,18 +63,30 @@ def run(
         exports_folder: Where SavedModels are kept by task.
         resume: Whether to go on with the last run of the same config.
 
+    Returns:
+        What the run left behind; ``None`` in all but the first of several processes
+        that train together, which leave nothing.
+
     Raises:
         ValueError: A config, a table or a split that cannot be used.
         OSError: A file that cannot be read or written.
     """
     check_config(config)
     check_exportable(config)
+    check_devices(config.train)
+    processes = join_processes(config.train)
+    if not processes.is_first:
+        train_along(config, processes)
+        return None
     folder = last_run(config, runs_folder) if resume else None
-    if folder and (folder / "metrics.json").exists():
+    is_complete = folder is not None and (folder / "metrics.json").exists()
+    processes.agree({"is_complete": is_complete})
+    if is_complete:
+        processes.leave()
         console.say(f"{folder} is complete; its results are in metrics.json")
         return read_result(folder)
     keep_freed_memory()
-    seed_everything(config.train.seed)
+    seed_everything(config.train.seed, config.train.jit)
     is_new, folder = folder is None, folder or new_run(config, runs_folder)
     console.say(f"keras_jtav {config.task} on {config.dataset.name}, run in {folder}")
     try:
@@ -99,13 +113,14 @@ def run(
         folder,
         lambda phase, epochs: [console.TrainingProgress(phase, epochs)],
     )
+    processes.leave()
 
     baselines_see = simple_features(prepared, pictures)
     report = REPORTS[config.task](
         judge, prepared, history, model_name(config), baselines_see
     )
     exported = None
-    if prepared.ready is None:
+    if prepared.ready is None and can_export():
         exported = export_model(
             config.task,
             models,
@@ -115,7 +130,12 @@ def run(
             exports_folder / config.task,
         )
     model = str(exported or "")
-    metrics = {"metrics": report.metrics, "history": history, "model": model}
+    metrics = {
+        "metrics": report.metrics,
+        "history": history,
+        "model": model,
+        "settings": report.settings,
+    }
     write_text(folder / "metrics.json", json.dumps(metrics, indent=1))
     pictures = report.draw(folder)
 
@@ -127,7 +147,11 @@ def run(
     console.say(f"config     {folder / 'config.json'}")
     for picture in pictures:
         console.say(f"picture    {picture}")
-    console.show_export(exported, config.task)
+    if prepared.ready is None and exported is None:
+        console.say("SavedModel none yet: only TensorFlow writes one. Do it with")
+        console.say(f"    KERAS_BACKEND=tensorflow keras-jtav export {folder}")
+    else:
+        console.show_export(exported, config.task)
     return RunResult(folder, exported, report.metrics)
 
 

@@ -11,6 +11,15 @@ from keras_jtav.experiments import PRESETS, preset_config
 
 MANIFEST_SUFFIXES = (".csv", ".jsonl", ".json", ".parquet")
 FOLDER_DATASETS = ("shuttersong", "npy", "records")
+FLAGS = {  # by what config_from_options calls them; a command need not have all
+    "fasttext": "features.fasttext",
+    "negatives": "train.negatives",
+    "seed": "train.seed",
+    "precision": "train.precision",
+    "jit": "train.jit",
+    "strategy": "train.strategy",
+    "max_rejected": "data.max_rejected",
+}
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
@@ -57,13 +66,8 @@ def config_from_options(options: argparse.Namespace) -> Config:
         if options.preset == "small":
             settings += ["image=squeezenet", "features.image_size=224"]
         settings.append(f"image.weights={options.image_weights}")
-    flags = {
-        "features.fasttext": options.fasttext,
-        "train.negatives": options.negatives,
-        "train.seed": options.seed,
-        "data.max_rejected": options.max_rejected,
-    }
-    settings += [f"{key}={value}" for key, value in flags.items() if value is not None]
+    given = {key: getattr(options, name, None) for name, key in FLAGS.items()}
+    settings += [f"{key}={value}" for key, value in given.items() if value is not None]
     config = config.override(settings)
     if Path(options.dataset).suffix.lower() in MANIFEST_SUFFIXES:
         manifest = Component("manifest", {"path": options.dataset})

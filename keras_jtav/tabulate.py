@@ -17,6 +17,7 @@ from keras_jtav import console
 from keras_jtav.allocator import keep_freed_memory
 from keras_jtav.config import Config
 from keras_jtav.data.tables import write_table
+from keras_jtav.devices import check_devices
 from keras_jtav.evaluation.comparison import compare
 from keras_jtav.evaluation.comparison_text import markdown_table
 from keras_jtav.evaluation.figures import save_figure
@@ -67,6 +68,12 @@ def run_table(
         for run in range(runs)
         for row, settings in experiment.rows.items()
     }
+    check_devices(config.train)
+    if config.train.strategy == "data_parallel":
+        raise ValueError(
+            "A table trains each of its rows in one process on one device. Leave "
+            "--strategy data_parallel out, and unset KERAS_DISTRIBUTION_NUM_PROCESSES."
+        )
     for job in jobs.values():
         check_config(job)
     folder = runs_folder / f"{name}-{config.dataset.name}"

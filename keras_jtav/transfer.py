@@ -21,6 +21,7 @@ from keras_jtav.config import Config
 from keras_jtav.data.cache import FeatureCache
 from keras_jtav.data.media import MediaStore
 from keras_jtav.data.pairs import BatchPlan
+from keras_jtav.devices import Devices, find_devices
 from keras_jtav.encoders.image_encoder import (
     backbone_features,
     backbone_of,
@@ -32,6 +33,7 @@ from keras_jtav.model import build_model
 from keras_jtav.options import TrainOptions
 from keras_jtav.preparation import Prepared, Progress
 from keras_jtav.training import train
+from keras_jtav.twin import Twin
 
 FINE_TUNE_RATE = 0.1
 BATCH_SIZE = 32
@@ -60,12 +62,14 @@ def train_phases(
     Returns:
         Metrics of every epoch of every phase.
     """
-    options = config.train
+    options, posts = config.train, prepared.posts["train"]
+    devices = find_devices(options, min(options.batch_size, len(posts)))
     plan = BatchPlan(
-        prepared.posts["train"],
+        posts,
         options.batch_size,
         options.negatives if config.task == "retrieval" else 0,
         options.seed,
+        (devices.processes.index, devices.processes.count),
     )
 
     def phase(
@@ -75,17 +79,22 @@ def train_phases(
         options: TrainOptions,
     ) -> list[dict[str, float]]:
         options = options.for_steps(plan.steps_per_epoch)
+        trained = _trained(config, models, prepared, devices)
+        twin = Twin(models["train"], trained, devices.processes)
+        first = _start(config, models, prepared) if name == "train" else None
         history = train(
-            models["train"],
+            twin.trained,
             options,
             prepared.features["train"],
             plan,
-            JUDGES[config.task](models, prepared).validation,
+            twin.validation(JUDGES[config.task](models, prepared).validation),
             folder,
             callbacks(name, options.epochs),
             name,
-            _start(config, models, prepared) if name == "train" else None,
+            twin.start(first),
+            devices,
         )
+        twin.take_from_trained()
         return [{"phase": name, **epoch} for epoch in history]
 
     if pictures is None:
@@ -104,6 +113,27 @@ def train_phases(
         )
         history += phase("fine_tune", models, prepared, fine_tuning)
     return history
+
+
+def _trained(
+    config: Config,
+    models: Mapping[str, keras.Model],
+    prepared: Prepared,
+    devices: Devices,
+) -> keras.Model:
+    """Return the model to train: the given one, or one like it as a config asks."""
+    precision = config.train.precision
+    if precision == "float32" and config.train.strategy == "single":
+        return models["train"]
+    with devices.building():
+        built = build_model(
+            config, prepared.spec, prepared.vocabulary.matrix, precision
+        )
+    trained = built["train"]
+    encoder = frozen_encoder(trained)
+    if encoder is not None and frozen_encoder(models["train"]) is None:
+        open_backbone(backbone_of(encoder))
+    return trained
 
 
 def _start(

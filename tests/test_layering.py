@@ -13,6 +13,7 @@ ORDER = (
     "allocator",
     "options",
     "config",
+    "devices",
     "data",
     "features",
     "layers",
@@ -26,6 +27,7 @@ ORDER = (
     "evaluation",
     "judging",
     "canonical_start",
+    "twin",
     "transfer",
     "reporting",
     "serving",
@@ -34,7 +36,9 @@ ORDER = (
     "index_songs",
     "console",
     "index_command",
+    "train_along",
     "run",
+    "later_export",
     "measuring",
     "row_workers",
     "sharding",
@@ -44,7 +48,7 @@ ORDER = (
     "tabulate",
     "cli",
 )
-TENSORFLOW_ROOMS = {"data", "features", "serving", "training"}
+TENSORFLOW_ROOMS = {"devices", "data", "features", "serving", "training"}
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.stem not in ("__main__",))
 
 

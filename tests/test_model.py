@@ -1,7 +1,9 @@
+import keras
 import pytest
 
 from keras_jtav.config import Config
-from keras_jtav.model import check_config
+from keras_jtav.experiments import preset_config
+from keras_jtav.model import build_model, check_config
 
 
 @pytest.mark.parametrize(
@@ -26,3 +28,32 @@ def test_an_unknown_part_or_argument_is_named(setting, message):
 
 def test_parts_of_absent_modalities_are_not_checked():
     check_config(Config().override(["modalities=text", "image.nonsense=1"]))
+
+
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("task", ["sentiment", "retrieval"])
+def test_heavy_layers_compute_in_halves_and_logits_do_not(
+    task, precision, tiny_settings
+):
+    config = preset_config(task, "small").override(tiny_settings)
+    train = build_model(config, precision=precision)["train"]
+    assert train.output.dtype == "float32"
+    assert {tensor.dtype for tensor in train.inputs} <= {
+        "float32",
+        "int32",
+        "bool",
+        "uint8",
+    }
+    by_type = {}
+    for layer in train._flatten_layers():
+        by_type.setdefault(type(layer).__name__, set()).add(layer.compute_dtype)
+    half = precision.removeprefix("mixed_")
+    for name in ("Conv2D", "GRU", "ContextAttention", "CrossModalFusion"):
+        assert by_type[name] == {half}, name
+    delicate = ["WordVectors", "ProtagonistGate", "PixelScaling", "UnitNormalization"]
+    if task == "retrieval":
+        delicate += ["Tower", "ScaledUnitNorm", "InBatchContrastive"]
+    for name in delicate:
+        assert by_type[name] == {"float32"}, name
+    assert keras.config.dtype_policy().name == "float32"  # as before
+    assert all(weight.dtype == "float32" for weight in train.weights)

@@ -2,6 +2,7 @@
 
 import json
 
+import keras
 import pytest
 
 from keras_jtav import console, measuring
@@ -273,3 +274,12 @@ def test_rows_of_fusions_are_what_they_are_called():
     with_towers = fusion_of("gated + bilinear", "retrieval")
     assert with_towers.tower_units == 128
     assert with_towers.fusion == fusion_of("gated", "sentiment").fusion
+
+
+def test_rows_of_a_table_are_not_trained_in_several_processes(tmp_path, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    config = preset_config("sentiment", "small").override(
+        ["train.strategy=data_parallel"]
+    )
+    with pytest.raises(ValueError, match="trains each of its rows in one process"):
+        run_table("two", Experiment("sentiment", ROWS), config, 1, False, tmp_path)

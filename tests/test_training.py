@@ -56,21 +56,26 @@ class StopAt(keras.callbacks.Callback):
             raise Stop
 
 
-def make_model():
+def make_model(precision="float32"):
     """Return a model whose dropout and batch norm have states of their own."""
     seed_everything(5)
-    x = keras.Input((DIM,), name="x")
-    hidden = keras.layers.Dense(8, activation="tanh")(x)
-    hidden = keras.layers.BatchNormalization(momentum=0.8)(hidden)
-    hidden = keras.layers.Dropout(0.3, seed=1)(hidden)
-    logit = keras.layers.Dense(1)(hidden)
-    return keras.Model({"x": x}, keras.ops.squeeze(logit, -1))
+    keras.config.set_dtype_policy(precision)
+    try:
+        x = keras.Input((DIM,), name="x")
+        hidden = keras.layers.Dense(8, activation="tanh")(x)
+        hidden = keras.layers.BatchNormalization(momentum=0.8)(hidden)
+        hidden = keras.layers.Dropout(0.3, seed=1)(hidden)
+        logit = keras.layers.Dense(1, dtype="float32")(hidden)
+        return keras.Model({"x": x}, keras.ops.squeeze(logit, -1))
+    finally:
+        keras.config.set_dtype_policy("float32")
 
 
 def run(
     folder, epochs=6, stop=None, patience=99, measure=None, validation=None, **options
 ):
-    model, features = make_model(), ArrayFeatures()
+    model = make_model(options.get("precision", "float32"))
+    features = ArrayFeatures()
 
     def loss():
         logits = model.predict_on_batch({"x": features.x})
@@ -106,6 +111,21 @@ def test_a_killed_run_ends_as_an_undisturbed_one(tmp_path, stop):
         assert one["val_loss"] == pytest.approx(other["val_loss"], rel=1e-5)
     for one, other in zip(resumed_weights, weights, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_a_killed_run_in_float16_keeps_the_scale_of_its_loss(tmp_path):
+    options = {"epochs": 3, "precision": "mixed_float16"}
+    _, weights = run(tmp_path / "undisturbed", **options)
+    with pytest.raises(Stop):
+        run(tmp_path / "killed", stop=(1, 2), **options)
+    _, resumed = run(tmp_path / "killed", **options)
+    for one, other in zip(resumed, weights, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_nothing_is_compiled_once_operations_are_deterministic(tmp_path):
+    with pytest.raises(ValueError, match="Train in a new process, or leave --jit out"):
+        run(tmp_path, jit=True)  # `make_model` made them so
 
 
 def test_two_runs_of_one_seed_are_equal(tmp_path):

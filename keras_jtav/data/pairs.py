@@ -40,13 +40,20 @@ class BatchPlan:
         batch_size: Rows per step; fewer posts make smaller batches.
         negatives: False songs per query; 0 for sentiment.
         seed: Of all draws.
+        share: Which of how many equal parts of every batch is read, where several
+            processes train together.
 
     Raises:
         ValueError: No posts, or fewer than two songs where false songs are wanted.
     """
 
     def __init__(
-        self, posts: Sequence[Post], batch_size: int, negatives: int, seed: int
+        self,
+        posts: Sequence[Post],
+        batch_size: int,
+        negatives: int,
+        seed: int,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
         if not posts:
             raise ValueError(
@@ -56,6 +63,7 @@ class BatchPlan:
         self.batch_size = min(batch_size, self.num_posts)
         self.negatives = negatives
         self.seed = seed
+        self._share = share
         keys = [post.group_key for post in posts]
         _, self.groups = np.unique(keys, return_inverse=True)
         self.song_rows = first_rows_of_songs(posts) if negatives else np.arange(0)
@@ -70,14 +78,22 @@ class BatchPlan:
         """Full batches in an epoch; the remainder waits for the next shuffle."""
         return self.num_posts // self.batch_size
 
+    @property
+    def rows_per_step(self) -> int:
+        """Rows of a batch that are read here."""
+        return self.batch_size // self._share[1]
+
     def epoch(self, epoch: int) -> Iterator[Batch]:
-        """Yield the batches of one epoch."""
+        """Yield the batches of one epoch, or this process's share of them."""
+        first = self._share[0] * self.rows_per_step
+        own = slice(first, first + self.rows_per_step)
         random = np.random.default_rng([self.seed, epoch])
         order = random.permutation(self.num_posts)
         for step in range(self.steps_per_epoch):
             queries = order[step * self.batch_size :][: self.batch_size]
             songs = np.column_stack([queries, *self._false_songs(queries, random)])
-            yield Batch(queries, songs, random.random(songs.shape))
+            draws = random.random(songs.shape)
+            yield Batch(queries[own], songs[own], draws[own])
 
     def _false_songs(
         self, queries: np.ndarray, random: np.random.Generator

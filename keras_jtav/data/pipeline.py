@@ -74,7 +74,7 @@ class PostFeatures:
             features of songs are ``(batch, candidates, ...)``, labels ``(batch,
             candidates)`` with the true song first.
         """
-        shape = (plan.batch_size, 1 + plan.negatives)  # (batch, candidates)
+        shape = (plan.rows_per_step, 1 + plan.negatives)  # (batch, candidates)
         groups = tf.constant(plan.groups, tf.int32)
         sentiments = tf.constant([float(post.label or 0) for post in self._posts])
 

@@ -13,7 +13,7 @@ MODES = ("caffe", "tf", "torch")
 
 @keras.saving.register_keras_serializable(package="keras_jtav")
 class PixelScaling(keras.layers.Layer):
-    """Turn RGB pixels into the numbers a network was trained on.
+    """Turn RGB pixels into the numbers a network was trained on, float32.
 
     Args:
         mode: ``caffe`` (blue, green, red minus their ImageNet means), ``torch`` (0 to
@@ -39,7 +39,7 @@ class PixelScaling(keras.layers.Layer):
     """
 
     def __init__(self, mode, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(**{"dtype": "float32", **kwargs})
         if mode not in MODES:
             raise ValueError(
                 f"`mode` must be one of {', '.join(MODES)}; received {mode!r}."

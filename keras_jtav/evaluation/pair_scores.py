@@ -27,13 +27,18 @@ def encode(model: keras.Model, batches: Iterable) -> Encodings | np.ndarray:
     Returns:
         What the model returns, with the rows of all batches.
     """
-    outputs = [model.predict_on_batch(batch) for batch in batches]
+    outputs = [model.predict_on_batch(as_arrays(batch)) for batch in batches]
     if isinstance(outputs[0], dict):
         return {
             name: np.concatenate([output[name] for output in outputs])
             for name in outputs[0]
         }
     return np.concatenate(outputs)
+
+
+def as_arrays(batch: Mapping) -> Encodings:
+    """Return a batch of ``tf.data`` as NumPy's arrays, which every backend takes."""
+    return {name: np.asarray(tensor) for name, tensor in batch.items()}
 
 
 def take(encodings: Mapping[str, np.ndarray], rows: np.ndarray) -> Encodings:

@@ -4,7 +4,7 @@ import math
 
 import keras
 import numpy as np
-from keras import ops
+import tensorflow as tf
 
 from keras_jtav.config import SAMPLE_RATE_HZ
 from keras_jtav.features.cqt_kernels import (
@@ -120,7 +120,7 @@ class ConstantQ(keras.layers.Layer):
         """Map float32 (batch, samples) to float32 (batch, frames, bins) in dB."""
         num_samples = _known(inputs.shape[1])
         frames, hop = self.frames(num_samples), self.hop_samples
-        wave = ops.expand_dims(inputs, -1)  # (batch, samples, 1)
+        wave = tf.expand_dims(inputs, -1)  # (batch, samples, 1)
         for _ in range(self._skipped):
             wave, hop = self._halve(wave), hop // 2
         octaves = []
@@ -128,7 +128,7 @@ class ConstantQ(keras.layers.Layer):
             if octave:
                 wave, hop = self._halve(wave), hop // 2
             octaves.insert(0, _measure(wave, kernel, hop, frames))
-        power = ops.concatenate(octaves, axis=-1)  # (batch, frames, bins)
+        power = tf.concat(octaves, axis=-1)  # (batch, frames, bins)
         return power_to_decibels(power, self.top_db)
 
     def _halve(self, wave):
@@ -136,9 +136,9 @@ class ConstantQ(keras.layers.Layer):
         num_samples = wave.shape[1]
         blocks = math.ceil(num_samples / (2 * _BLOCK))
         end = 2 * _BLOCK * blocks - num_samples + DECIMATOR_MARGIN
-        padded = ops.pad(wave, [[0, 0], [DECIMATOR_MARGIN, end], [0, 0]])
-        halved = ops.conv(padded, self._decimator, 2 * _BLOCK, "valid")
-        halved = ops.reshape(halved, [-1, blocks * _BLOCK, 1])
+        padded = tf.pad(wave, [[0, 0], [DECIMATOR_MARGIN, end], [0, 0]])
+        halved = tf.nn.conv1d(padded, self._decimator, 2 * _BLOCK, "VALID")
+        halved = tf.reshape(halved, [-1, blocks * _BLOCK, 1])
         return halved[:, : math.ceil(num_samples / 2)]
 
     def compute_output_shape(self, input_shape):
@@ -173,6 +173,7 @@ def _measure(wave, kernel: np.ndarray, hop: int, frames: int):
     margin = len(kernel) // 2
     covered = (frames - 1) * hop + len(kernel)
     end = max(0, covered - margin - wave.shape[1])
-    padded = ops.pad(wave, [[0, 0], [margin, end], [0, 0]])[:, :covered]
-    real, imaginary = ops.split(ops.conv(padded, kernel, hop, "valid"), 2, axis=-1)
-    return ops.square(real) + ops.square(imaginary)
+    padded = tf.pad(wave, [[0, 0], [margin, end], [0, 0]])[:, :covered]
+    measured = tf.nn.conv1d(padded, kernel, hop, "VALID")
+    real, imaginary = tf.split(measured, 2, axis=-1)
+    return tf.square(real) + tf.square(imaginary)

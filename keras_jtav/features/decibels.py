@@ -1,6 +1,8 @@
 """The decibel scale of both spectrograms, taken per clip."""
 
-from keras import ops
+import math
+
+import tensorflow as tf
 
 SMALLEST_POWER = 1e-10
 
@@ -21,9 +23,9 @@ def power_to_decibels(power, top_db: float):
     Source: ``librosa.power_to_db(power, ref=1.0, amin=1e-10, top_db=top_db)``.
 
     Example:
-        >>> power_to_decibels(ops.array([[[1.0, 100.0, 0.0]]]), 80.0).numpy().tolist()
+        >>> power_to_decibels(tf.constant([[[1.0, 100.0, 0.0]]]), 80.0).numpy().tolist()
         [[[0.0, 20.0, -60.0]]]
     """
-    decibels = 10.0 * ops.log10(ops.maximum(power, SMALLEST_POWER))
-    loudest = ops.max(decibels, axis=(1, 2), keepdims=True)
-    return ops.maximum(decibels, loudest - top_db)
+    decibels = 10.0 / math.log(10.0) * tf.math.log(tf.maximum(power, SMALLEST_POWER))
+    loudest = tf.reduce_max(decibels, axis=(1, 2), keepdims=True)
+    return tf.maximum(decibels, loudest - top_db)

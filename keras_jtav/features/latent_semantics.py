@@ -69,7 +69,7 @@ def _row_counts(
     vocabulary: Vocabulary, texts: Sequence[str], max_words: int
 ) -> sparse.csr_array:
     """Return the weight of every row in the mean word vector of every text."""
-    ids = TextIds(vocabulary, max_words)(tf.constant(list(texts))).numpy()
+    ids = TextIds(vocabulary, max_words).call(tf.constant(list(texts))).numpy()
     real = ids != 0  # (texts, words, pieces)
     pieces = real.sum(axis=2, keepdims=True)
     words = real.any(axis=2).sum(axis=1)[:, None, None]

@@ -2,7 +2,7 @@
 
 import keras
 import numpy as np
-from keras import ops
+import tensorflow as tf
 
 from keras_jtav.config import SAMPLE_RATE_HZ
 from keras_jtav.features.decibels import power_to_decibels
@@ -84,16 +84,15 @@ class MelSpectrogram(keras.layers.Layer):
     def call(self, inputs):
         """Map float32 (batch, samples) to float32 (batch, frames, bins) in dB."""
         margin = self.fft_samples // 2
-        real, imaginary = ops.stft(
-            ops.pad(inputs, [[0, 0], [margin, margin]]),
-            sequence_length=self.fft_samples,
-            sequence_stride=self.hop_samples,
+        spectrum = tf.signal.stft(
+            tf.pad(inputs, [[0, 0], [margin, margin]]),
+            frame_length=self.fft_samples,
+            frame_step=self.hop_samples,
             fft_length=self.fft_samples,
-            window=self._window,
-            center=False,
-        )  # (batch, frames, fft_samples // 2 + 1), twice
-        power = ops.square(real) + ops.square(imaginary)
-        return power_to_decibels(ops.matmul(power, self._filters), self.top_db)
+            window_fn=lambda length, dtype: tf.constant(self._window, dtype),
+        )  # (batch, frames, fft_samples // 2 + 1)
+        power = tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum))
+        return power_to_decibels(tf.matmul(power, self._filters), self.top_db)
 
     def compute_output_shape(self, input_shape):
         """Return (batch, frames, bins)."""

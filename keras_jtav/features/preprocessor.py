@@ -50,6 +50,8 @@ class Preprocessor(tf.Module):
         super().__init__(name="preprocessor")
         self.options = options
         self.spec = FeatureSpec.from_options(options, vocabulary)
+        # Layers by what they compute, without what Keras does around it: that belongs
+        # to its backend, and these are graphs of TensorFlow whichever trains.
         self._words = TextIds(vocabulary, options.words)
         self._supporting_words = TextIds(vocabulary, options.supporting_words)
         spectrogram = look_up("spectrogram", options.spectrogram, SPECTROGRAMS)
@@ -90,14 +92,14 @@ class Preprocessor(tf.Module):
 
     def lyrics(self, strings):
         """Return ``words`` int32 ``(batch, words, pieces)`` of a protagonist text."""
-        return {"words": self._words(strings)}
+        return {"words": self._words.call(strings)}
 
     def caption(self, strings):
         """Return ``supporting_words`` int32 of a supporting text.
 
         Its shape is ``(batch, supporting_words, pieces)``.
         """
-        return {"supporting_words": self._supporting_words(strings)}
+        return {"supporting_words": self._supporting_words.call(strings)}
 
     def audio(self, waveform):
         """Return the spectrograms of one recording's segments.
@@ -119,7 +121,7 @@ class Preprocessor(tf.Module):
         waveform = tf.where(tf.math.is_finite(waveform), waveform, 0.0)
         segments = cut_segments(waveform, clip_samples(self.options))
         with tf.device("CPU"):
-            decibels = self._spectrogram(segments)  # (segments, frames, bins)
+            decibels = self._spectrogram.call(segments)  # (segments, frames, bins)
         loudest = tf.reduce_max(decibels, axis=(1, 2), keepdims=True)
         silent = loudest <= tf.reduce_min(decibels, axis=(1, 2), keepdims=True)
         scaled = (decibels - loudest + _RANGE_DB) / _RANGE_DB

@@ -67,7 +67,9 @@ def build_bottleneck(
         flat = layers.Dense(tokens * token_dim, name=f"project_{modality}")(vector)
         stream.append(layers.Reshape((tokens, token_dim))(flat))
     for number in range(1, exchanges + 1):
-        stream = AttentionBottleneck(heads, name=f"exchange_{number}")(stream)
+        stream = AttentionBottleneck(heads, dtype="float32", name=f"exchange_{number}")(
+            stream
+        )
     parts = [
         layers.GlobalAveragePooling1D()(layers.LayerNormalization(epsilon=EPSILON)(x))
         for x in stream[1:]

@@ -38,8 +38,11 @@ def modality_inputs(
     }
     if not normalize:
         return inputs, dict(inputs)
+    # In float16 squares overflow at 256, and a zero vector would be 0 / 0.
     vectors = {
-        modality: keras.layers.UnitNormalization(name=f"unit_{modality}")(vector)
+        modality: keras.layers.UnitNormalization(
+            dtype="float32", name=f"unit_{modality}"
+        )(vector)
         for modality, vector in inputs.items()
     }
     return inputs, vectors

@@ -81,7 +81,8 @@ class AbsentVectors(keras.layers.Layer):
             vector: Float (..., dim).
             mask: Bool (...), False = missing.
         """
-        return ops.where(mask[..., None], vector, self.absent[index])
+        absent = ops.convert_to_tensor(self.absent[index])  # JAX's `where` wants one
+        return ops.where(mask[..., None], vector, absent)
 
     def compute_output_shape(self, vectors_shape, masks_shape):
         """Return the shapes of the vectors."""

@@ -34,9 +34,10 @@ def set_cudnn(model, use_cudnn):
 
     Args:
         model: A model or layer, changed in place.
-        use_cudnn: ``False`` for the portable kernel (before an export), ``"auto"`` for
-            the fastest one of the machine.
+        use_cudnn: ``False`` for the portable kernel (before an export, and to compile
+            with XLA), ``"auto"`` for the fastest one of the machine.
     """
     for layer in model._flatten_layers():  # Keras has no public walk over sublayers
         if isinstance(layer, keras.layers.GRU):
             layer.use_cudnn = use_cudnn
+            layer.supports_jit = use_cudnn is False  # as GRU's constructor has it

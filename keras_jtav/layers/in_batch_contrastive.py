@@ -13,6 +13,7 @@ class InBatchContrastive(keras.layers.Layer):
     between them and whatever uses them.
 
     Choice: one-sided (query to songs), the direction that retrieval is judged by.
+    Always float32.
 
     Args:
         weight: Of the added loss.
@@ -30,7 +31,7 @@ class InBatchContrastive(keras.layers.Layer):
     """
 
     def __init__(self, weight=1.0, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(**{"dtype": "float32", **kwargs})
         self.weight = weight
 
     def call(self, queries, songs, groups, training=None):
@@ -43,8 +44,8 @@ class InBatchContrastive(keras.layers.Layer):
         """Return the mean cross-entropy of the true songs among all of the batch."""
         batch, candidates = ops.shape(groups)
         all_songs = ops.reshape(songs, (-1, songs.shape[-1]))
+        # (batch, batch * candidates)
         scores = ops.matmul(queries, ops.transpose(all_songs))
-        scores = ops.cast(scores, "float32")  # (batch, batch * candidates)
         true_column = ops.arange(batch) * candidates
         same_group = ops.equal(groups[:, :1], ops.reshape(groups, (1, -1)))
         is_true = ops.equal(ops.arange(batch * candidates)[None], true_column[:, None])

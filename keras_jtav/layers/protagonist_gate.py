@@ -11,6 +11,7 @@ class ProtagonistGate(keras.layers.Layer):
     """Multiplies every protagonist word by the mean supporting word, ``t_att``.
 
     A post without a supporting word has the gate 1: its protagonist passes unchanged.
+    Always float32, like the word vectors.
 
     Args:
         rescale: Whether the gate is brought to a root mean square of 1, so that posts
@@ -38,7 +39,7 @@ class ProtagonistGate(keras.layers.Layer):
     """
 
     def __init__(self, rescale=False, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(**{"dtype": "float32", **kwargs})
         self.rescale = rescale
 
     def call(self, words, supporting, supporting_mask):

@@ -12,7 +12,8 @@ class ScaledUnitNorm(keras.layers.Layer):
 
     A dot product of two unit vectors lies in [-1, 1], too narrow for a softmax over
     many candidates; the learned scale (an inverse temperature) on one side widens it.
-    It is kept as its logarithm. The zero vector stays zero.
+    It is kept as its logarithm. The zero vector stays zero. Always float32: squares of
+    float16 overflow at 256, and what keeps 0 / 0 away underflows.
 
     Choice: the scale has a lower bound. While the vectors still say nothing, a smaller
     scale lowers a softmax's loss; without the bound it falls to 0 within a few hundred
@@ -53,7 +54,7 @@ class ScaledUnitNorm(keras.layers.Layer):
         max_scale=100.0,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(**{"dtype": "float32", **kwargs})
         if not 0 < min_scale <= initial_scale <= max_scale:
             raise ValueError(
                 "`initial_scale` must lie between `min_scale`, above 0, and "

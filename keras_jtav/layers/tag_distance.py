@@ -14,7 +14,7 @@ class TagDistance(keras.layers.Layer):
     logit that is never above 0 would give no pair more than .5. They leave the order of
     the songs as it is.
 
-    Choice: the scale starts at the number of tags, the bias at 0.
+    Choice: the scale starts at the number of tags, the bias at 0. Always float32.
 
     Input:
         Two float (batch, tags).
@@ -30,6 +30,9 @@ class TagDistance(keras.layers.Layer):
         >>> ops.convert_to_numpy(TagDistance()(points, points + 1)).tolist()
         [-2.0]
     """
+
+    def __init__(self, **kwargs):
+        super().__init__(**{"dtype": "float32", **kwargs})
 
     def build(self, first_shape, second_shape):
         """Create scale and bias."""

@@ -18,6 +18,8 @@ class Tower(keras.layers.Layer):
     that all count alike and items do not all move to one direction, the easiest way to
     a lower loss while they cannot be told apart. A missing vector counts as the mean.
 
+    Always float32: towers are a small part of the work, and start at a closed form.
+
     Args:
         units: Size of the result.
         rate: Probability that a present modality of a row is hidden in training.
@@ -42,7 +44,7 @@ class Tower(keras.layers.Layer):
     """
 
     def __init__(self, units, rate=0.0, seed=None, learn_scale=False, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(**{"dtype": "float32", **kwargs})
         self.units = units
         self.rate = rate
         self.seed = seed

@@ -11,7 +11,8 @@ class WordVectors(keras.layers.Layer):
     """Looks up each word as the mean of the table rows of its pieces.
 
     A word is a list of table rows (its own and those of its character n-grams), filled
-    up with 0. A word of zeros only is padding and gets the zero vector.
+    up with 0. A word of zeros only is padding and gets the zero vector. Vectors are
+    float32, whatever the global dtype policy says: to look one up costs nothing.
 
     Args:
         rows: Rows of the table; row 0 is padding and never read.
@@ -37,7 +38,7 @@ class WordVectors(keras.layers.Layer):
     """
 
     def __init__(self, rows, dim, trainable=False, **kwargs):
-        super().__init__(trainable=trainable, **kwargs)
+        super().__init__(trainable=trainable, **{"dtype": "float32", **kwargs})
         self.rows = rows
         self.dim = dim
 

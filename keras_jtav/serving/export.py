@@ -37,6 +37,11 @@ def check_exportable(config: Config) -> None:
         )
 
 
+def can_export() -> bool:
+    """Return whether Keras runs on TensorFlow, the backend that writes SavedModels."""
+    return keras.backend.backend() == "tensorflow"
+
+
 def export_model(
     task: str,
     models: Mapping[str, keras.Model],

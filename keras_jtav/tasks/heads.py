@@ -25,7 +25,7 @@ def build_dense(dim: int, *, units: int = 32, dropout: float = 0.0) -> keras.Mod
     hidden = layers.Dropout(dropout)(unified) if dropout else unified
     if units:
         hidden = layers.Dense(units, activation="relu", name="hidden")(hidden)
-    logit = layers.Dense(1, name="logit")(hidden)
+    logit = layers.Dense(1, dtype="float32", name="logit")(hidden)
     return keras.Model(unified, keras.ops.squeeze(logit, -1), name="head")
 
 

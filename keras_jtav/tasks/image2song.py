@@ -89,7 +89,9 @@ def _encode_query(encoder: keras.Model, spec: FeatureSpec) -> keras.Model:
     inputs = {name: feature_input(name, spec) for name in ("image", "image_mask")}
     vector = encoder(inputs["image"])
     vector = vector * ops.cast(inputs["image_mask"], vector.dtype)[:, None]
-    tags = layers.Dense(len(spec.tag_rows), activation="sigmoid", name="image_tags")
+    tags = layers.Dense(
+        len(spec.tag_rows), activation="sigmoid", dtype="float32", name="image_tags"
+    )
     return keras.Model(inputs, {"image_vector": tags(vector)}, name="encode_query")
 
 
@@ -117,7 +119,9 @@ def _song_point(
     )
     attended = layers.Dropout(dropout)(attended)
     hidden = layers.Dense(units, activation="relu", name="hidden")(attended)
-    point = layers.Dense(num_tags, activation="sigmoid", name="song_tags")(hidden)
+    point = layers.Dense(
+        num_tags, activation="sigmoid", dtype="float32", name="song_tags"
+    )(hidden)
     return keras.Model(inputs, point, name="song_point")
 
 

@@ -82,3 +82,14 @@ def test_every_post_of_a_song_gets_its_recording_and_lyrics(tmp_path):
     assert first.audio == second.audio == audio
     assert first.texts == {"caption": "x", "lyrics": "la"}
     assert alone == posts[2]
+
+
+def test_shares_of_a_batch_are_the_batch():
+    posts = [Post(f"p{n}", {"caption": "la"}, song=f"s{n}") for n in range(10)]
+    (whole, *_) = BatchPlan(posts, 6, 1, seed=3).epoch(2)
+    shares = [BatchPlan(posts, 6, 1, 3, share=(n, 3)) for n in range(3)]
+    assert [plan.rows_per_step for plan in shares] == [2, 2, 2]
+    parts = [next(plan.epoch(2)) for plan in shares]
+    for name in ("queries", "songs", "draws"):
+        joined = np.concatenate([getattr(part, name) for part in parts])
+        np.testing.assert_array_equal(joined, getattr(whole, name))
