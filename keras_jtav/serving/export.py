@@ -116,9 +116,9 @@ def fingerprint(models: Mapping[str, keras.Model]) -> str:
         16
     """
     digest = hashlib.sha256()
-    variables = {id(v): v for model in models.values() for v in model.variables}
-    for variable in variables.values():
-        digest.update(keras.ops.convert_to_numpy(variable).tobytes())
+    weights = {id(w): w for model in models.values() for w in model.weights}
+    for weight in weights.values():
+        digest.update(keras.ops.convert_to_numpy(weight).tobytes())
     return digest.hexdigest()[:16]
 
 
