@@ -46,15 +46,26 @@ def megabytes(job, *arguments):
         job: Function of a module.
         *arguments: Its arguments.
     """
+    return alone(job, *arguments)[1]
+
+
+def alone(job, *arguments):
+    """Return what a job returns in a process of its own, and the peak of memory there.
+
+    Args:
+        job: Function of a module.
+        *arguments: Its arguments.
+    """
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
     process = context.Process(target=_measure, args=(queue, job, arguments))
     process.start()
-    peak = queue.get()
+    result = queue.get()
     process.join()
-    return peak
+    return result
 
 
 def _measure(queue, job, arguments):
-    job(*arguments)
-    queue.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    result = job(*arguments)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    queue.put((result, peak))
