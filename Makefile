@@ -32,6 +32,12 @@ demo: setup ## Train, judge and export on the embedded data
 test: setup weights ## Run the ordinary test suite
 	$(BIN)/python $(PYTEST)
 
+.PHONY: test-beam
+test-beam: ## Run the tests that need Apache Beam, in an environment of their own
+	$(PYTHON) -m venv .venv-beam
+	.venv-beam/bin/python -m pip install --quiet --editable '.[beam]' pytest
+	.venv-beam/bin/python -m pytest tests/test_shard_beam.py
+
 .PHONY: test-fast
 test-fast: setup ## Run the tests that take less than about 20 seconds
 	$(BIN)/python $(PYTEST) -m 'not slow'
@@ -58,4 +64,4 @@ docs: demo ## Draw the README's picture again, from a demo run
 
 .PHONY: clean
 clean: ## Remove the environment, runs and caches of tools
-	rm -rf $(VENV) runs build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-beam runs build dist *.egg-info .pytest_cache .ruff_cache

@@ -115,5 +115,6 @@ def test_it_says_what_it_lacks(finished_run, songs, tmp_path, capsys):
     message = fails(capsys, "predict", model, *both, *query)
     assert "or --index DIR in place of --songs" in message
     assert run("index", model, table, "--out", index) == 0
+    capsys.readouterr()  # its progress
     message = fails(capsys, "predict", model, "--index", index, "--image", "no.jpg")
     assert "no picture no.jpg" in message

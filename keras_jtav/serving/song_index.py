@@ -33,8 +33,8 @@ class SongIndex:
         >>> vectors = np.array([[1.0, 0.0], [0.0, 1.0]], "float32")
         >>> index.add(["blue", "red"], {"song_tower": vectors})
         >>> ids, scores = index.search(np.array([[0.6, 0.8]], "float32"), k=1)
-        >>> ids.tolist(), scores.round(1).tolist()
-        ([['red']], [[0.8]])
+        >>> ids.tolist(), f"{scores[0, 0]:.2f}"
+        ([['red']], '0.80')
     """
 
     def __init__(self, model: str = "") -> None:
