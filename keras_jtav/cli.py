@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_check(commands.add_parser("check", help="read a table of posts and report"))
     _add_predict(commands.add_parser("predict", help="use an exported model on files"))
     add_index(commands.add_parser("index", help="keep songs to be found by pictures"))
-    _add_report(commands.add_parser("report", help="draw a table again"))
+    _add_report(commands.add_parser("report", help="draw a run or a table again"))
     _add_export(commands.add_parser("export", help="export a run that JAX trained"))
     _add_cache(commands.add_parser("cache", help="show what is kept on disk, or clear"))
     return parser
@@ -79,7 +79,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
 
 def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_report)
-    parser.add_argument("folder", type=Path, help="such as runs/table1-synthetic")
+    parser.add_argument("folder", type=Path, help="such as runs/retrieval-synthetic-001")
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
@@ -232,9 +232,11 @@ def _export(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     with quiet_import():
-        from keras_jtav.tabulate import report
+        from keras_jtav.pages import write_run_page
+        from keras_jtav.tabulate import is_table, report
 
-    for path in report(options.folder):
+    folder = options.folder
+    for path in report(folder) if is_table(folder) else [write_run_page(folder)]:
         print(path)
     return 0
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -12,8 +11,9 @@ import keras
 from tqdm import tqdm
 
 from keras_jtav.config import FeatureOptions
-from keras_jtav.data.post import TEXT_PARTS, Post, Rejection
+from keras_jtav.data.post import Post, Rejection
 from keras_jtav.data.ready_features import ReadyFeatures
+from keras_jtav.data.summary import summarize
 from keras_jtav.features.vocabulary import Vocabulary
 
 MAX_REJECTIONS_SHOWN = 5
@@ -85,20 +85,20 @@ def show_data(
     task: str,
 ) -> None:
     """Print sizes, what is missing, and the rows that were left out."""
-    all_posts = [post for split in posts.values() for post in split]
-    songs = len({post.song for post in all_posts if post.song})
-    sizes = ", ".join(f"{name} {len(split)}" for name, split in posts.items())
-    say(f"data       {len(all_posts)} posts, {songs} songs; {sizes}")
-    if task == "sentiment":
-        labels = Counter(class_names[post.label] for post in all_posts)
-        say("classes    " + ", ".join(f"{name} {n}" for name, n in labels.items()))
-    else:
-        candidates = {n: len({p.song for p in split}) for n, split in posts.items()}
-        say("songs      " + ", ".join(f"{name} {n}" for name, n in candidates.items()))
-    missing = Counter(part for post in all_posts for part in post.missing)
-    counts = [f"{part} {missing[part]}" for part in (*TEXT_PARTS, "audio", "image")]
-    say("missing    " + ", ".join(counts))
+    counts = summarize(posts, rejections, class_names, task)
+    sizes = dict(counts["data"])
+    say(
+        f"data       {sizes.pop('posts')} posts, {sizes.pop('songs')} songs; "
+        + _list(sizes)
+    )
+    for name in ("classes", "songs", "missing"):
+        if name in counts:
+            say(name.ljust(11) + _list(counts[name]))
     show_rejections(rejections)
+
+
+def _list(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in counts.items())
 
 
 def show_rejections(rejections: Sequence[Rejection]) -> None:

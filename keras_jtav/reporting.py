@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from keras_jtav.data.decode import decode_image
 from keras_jtav.data.record_store import RecordStore
@@ -19,6 +20,7 @@ from keras_jtav.evaluation.classification import (
     classification_metrics,
     majority_baseline,
 )
+from keras_jtav.evaluation.examples import mistake_examples, query_examples
 from keras_jtav.evaluation.figures import save_figure, training_figure
 from keras_jtav.evaluation.figures_retrieval import query_figure, rank_figure
 from keras_jtav.evaluation.figures_sentiment import sentiment_figure
@@ -97,21 +99,32 @@ class SentimentReport:
                 )
         return rows
 
+    def charts(self) -> dict[str, Figure]:
+        """Draw curves, ROC and confusion matrix."""
+        return {
+            "training": training_figure(_columns(self._history), "val_auc"),
+            "sentiment": sentiment_figure(
+                self._labels,
+                self._probabilities,
+                self._threshold,
+                self._majority,
+                self._prepared.class_names,
+                self._baselines,
+            ),
+        }
+
     def draw(self, folder: Path) -> list[Path]:
-        """Draw curves, ROC and confusion matrix into a folder; return the files."""
-        curves = training_figure(_columns(self._history), "val_auc")
-        classes = sentiment_figure(
-            self._labels,
+        """Save the charts in a folder; return the files."""
+        return _save(self.charts(), folder)
+
+    def examples(self) -> list[dict]:
+        """Return the posts that were answered wrong with the most certainty."""
+        return mistake_examples(
+            self._prepared.posts["test"],
             self._probabilities,
             self._threshold,
-            self._majority,
             self._prepared.class_names,
-            self._baselines,
         )
-        return [
-            save_figure(curves, folder / "training.png"),
-            save_figure(classes, folder / "sentiment.png"),
-        ]
 
 
 class RetrievalReport:
@@ -204,17 +217,25 @@ class RetrievalReport:
 
         There is no sheet where there are no pictures to show.
         """
-        figures = {
-            "training": training_figure(_columns(self._history), "val_mrr"),
-            "ranks": rank_figure(self._scores, self.matches, self._baselines),
-        }
+        figures = self.charts()
         if self._prepared.ready is None:
             store = self._prepared.store
             shown = store.image if isinstance(store, RecordStore) else decode_image
             figures["queries"] = query_figure(
                 self._queries, self._songs, self._scores, self.matches, shown
             )
-        return [save_figure(f, folder / f"{name}.png") for name, f in figures.items()]
+        return _save(figures, folder)
+
+    def charts(self) -> dict[str, Figure]:
+        """Draw curves and ranks."""
+        return {
+            "training": training_figure(_columns(self._history), "val_mrr"),
+            "ranks": rank_figure(self._scores, self.matches, self._baselines),
+        }
+
+    def examples(self) -> list[dict]:
+        """Return queries with their best songs, and those with the worst ranks."""
+        return query_examples(self._queries, self._songs, self._scores, self.matches)
 
 
 def simple_features(
@@ -239,6 +260,10 @@ def simple_features(
     if pictures is not None:
         measures = {**measures, "image": (pictures.image, pictures.dim)}
     return SimpleFeatures(prepared.posts["train"], measures)
+
+
+def _save(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
+    return [save_figure(f, folder / f"{name}.png") for name, f in figures.items()]
 
 
 def _columns(history: Sequence[Mapping]) -> dict[str, list[float]]:

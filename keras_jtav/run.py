@@ -14,11 +14,20 @@ from keras_jtav import console
 from keras_jtav.allocator import keep_freed_memory
 from keras_jtav.config import MODALITIES, Config
 from keras_jtav.data.manifest import write_rejections
+from keras_jtav.data.summary import summarize
 from keras_jtav.devices import check_devices, join_processes
+from keras_jtav.evaluation.figures import svg_text
 from keras_jtav.judging import JUDGES
 from keras_jtav.model import build_model, check_config
+from keras_jtav.pages import write_run_page
+from keras_jtav.pages.run_page import FACTS_FILE
 from keras_jtav.preparation import Prepared, prepare
-from keras_jtav.reporting import REPORTS, simple_features
+from keras_jtav.reporting import (
+    REPORTS,
+    RetrievalReport,
+    SentimentReport,
+    simple_features,
+)
 from keras_jtav.serving.export import can_export, check_exportable, export_model
 from keras_jtav.train_along import train_along
 from keras_jtav.training import seed_everything
@@ -136,8 +145,11 @@ def run(
         "model": model,
         "settings": report.settings,
     }
+    facts = _page_facts(config, prepared, report)
+    write_text(folder / FACTS_FILE, json.dumps(facts, indent=1))
     write_text(folder / "metrics.json", json.dumps(metrics, indent=1))
     pictures = report.draw(folder)
+    page = write_run_page(folder)
 
     for protocol, rows in report.metrics.items():
         console.say()
@@ -147,6 +159,7 @@ def run(
     console.say(f"config     {folder / 'config.json'}")
     for picture in pictures:
         console.say(f"picture    {picture}")
+    console.say(f"page       {page}")
     if prepared.ready is None and exported is None:
         console.say("SavedModel none yet: only TensorFlow writes one. Do it with")
         console.say(f"    KERAS_BACKEND=tensorflow keras-jtav export {folder}")
@@ -238,15 +251,31 @@ def _has_statistics(config: Config) -> bool:
     )
 
 
+def _page_facts(
+    config: Config, prepared: Prepared, report: SentimentReport | RetrievalReport
+) -> dict:
+    """Return what the page of a run shows beside its metrics."""
+    arguments = (prepared.rejections, prepared.class_names, config.task)
+    return {
+        "data": summarize(prepared.posts, *arguments),
+        "examples": [] if prepared.ready is not None else report.examples(),
+        "charts": {name: svg_text(chart) for name, chart in report.charts().items()},
+        "versions": _versions(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ("keras-jtav", "tensorflow", "keras")}
+
+
 def export_settings(config: Config, prepared: Prepared, measured: Mapping) -> dict:
     """Return what an exported model carries: labels, preprocessing, versions."""
-    packages = ("keras-jtav", "tensorflow", "keras")
     return {
         "task": config.task,
         "class_names": list(prepared.class_names),
         "preprocessing": json.loads(prepared.preprocessor.json_settings()),
         "config": json.loads(config.to_json()),
-        "versions": {package: version(package) for package in packages},
+        "versions": _versions(),
         **measured,
     }
 

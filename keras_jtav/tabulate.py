@@ -29,6 +29,7 @@ from keras_jtav.row_workers import RowTask, measured_rows
 from keras_jtav.run import write_text
 
 SETTINGS_FILE = "settings.json"
+RESULTS_FILE = "results.jsonl"
 
 
 def run_table(
@@ -102,7 +103,7 @@ def run_table(
     for _ in console.table_progress(missing, name, runs, took):
         for result in next(measured):
             if (result["row"], result["run"]) not in done:
-                _append(folder / "results.jsonl", result)
+                _append(folder / RESULTS_FILE, result)
                 done.add((result["row"], result["run"]))
         report(folder)
     shutil.rmtree(folder / "work", ignore_errors=True)
@@ -110,6 +111,11 @@ def run_table(
         console.say(f"written    {path}")
     console.say((folder / "table.md").read_text(encoding="utf-8"))
     return folder
+
+
+def is_table(folder: Path) -> bool:
+    """Return whether a folder holds the results of a table."""
+    return (folder / RESULTS_FILE).exists()
 
 
 def report(folder: Path) -> list[Path]:
@@ -140,7 +146,7 @@ def report(folder: Path) -> list[Path]:
 
 def read_results(folder: Path) -> list[dict]:
     """Return the complete lines of a table's results; the last may be half written."""
-    path = folder / "results.jsonl"
+    path = folder / RESULTS_FILE
     if not path.exists():
         return []
     lines = path.read_text(encoding="utf-8").split("\n")

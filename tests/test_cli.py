@@ -204,7 +204,7 @@ def test_flags_of_a_table_are_refused_without_one(fails, flags):
 
 
 def test_report_of_a_folder_without_results(fails, tmp_path):
-    assert "no results.jsonl" in fails("report", tmp_path)
+    assert "Give the folder of one, such as" in fails("report", tmp_path)
 
 
 def test_defaults_of_train(asked):

@@ -34,6 +34,7 @@ ORDER = (
     "experiments",
     "predict",
     "index_songs",
+    "pages",
     "console",
     "index_command",
     "train_along",

@@ -6,6 +6,7 @@ needed.
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -88,6 +89,22 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
     finally:
         Path(temporary).unlink(missing_ok=True)
     return path
+
+
+def svg_text(figure: Figure) -> str:
+    """Return a figure as SVG to put into a page, whose colours its ink takes.
+
+    Example:
+        >>> svg_text(training_figure({"loss": [1.0, 0.5]}))[:4]
+        '<svg'
+    """
+    stream = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
+    text = stream.getvalue()
+    for colour, variable in ((INK, "ink"), (MUTED, "muted"), (FAINT, "line")):
+        text = text.replace(colour, f"var(--{variable})")
+    return text[text.index("<svg") :]
 
 
 def training_figure(
