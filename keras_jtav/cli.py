@@ -79,7 +79,9 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
 
 def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_report)
-    parser.add_argument("folder", type=Path, help="such as runs/retrieval-synthetic-001")
+    parser.add_argument(
+        "folder", type=Path, help="such as runs/retrieval-synthetic-001"
+    )
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
