@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from keras_jtav.attribution import explain
     from keras_jtav.config import Component, Config
     from keras_jtav.data import load_posts
     from keras_jtav.data.check import check_table
@@ -28,6 +29,7 @@ _HOMES = {
     "SongIndex": "serving.song_index",
     "build_model": "model",
     "check_table": "data.check",
+    "explain": "attribution",
     "load_posts": "data",
     "preset_config": "experiments",
     "read_manifest": "data.manifest",
@@ -43,6 +45,7 @@ __all__ = [
     "SongIndex",
     "build_model",
     "check_table",
+    "explain",
     "load_posts",
     "preset_config",
     "read_manifest",

@@ -13,7 +13,9 @@ from pathlib import Path
 
 from keras_jtav.config import PRECISIONS, STRATEGIES, TASKS
 from keras_jtav.experiments import EXPERIMENTS, find_experiment, with_released_convnet
+from keras_jtav.explain_command import add_explain
 from keras_jtav.index_command import add_index
+from keras_jtav.predict_command import add_predict
 from keras_jtav.quiet import quiet_import
 from keras_jtav.shared_options import add_data_options, config_from_options
 
@@ -54,8 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_train(commands.add_parser("train", help="train, judge and export a model"))
     _add_prepare(commands.add_parser("prepare", help="turn posts into shards once"))
     _add_check(commands.add_parser("check", help="read a table of posts and report"))
-    _add_predict(commands.add_parser("predict", help="use an exported model on files"))
+    add_predict(commands.add_parser("predict", help="use an exported model on files"))
     add_index(commands.add_parser("index", help="keep songs to be found by pictures"))
+    add_explain(commands.add_parser("explain", help="say why a model answers so"))
     _add_report(commands.add_parser("report", help="draw a run or a table again"))
     _add_export(commands.add_parser("export", help="export a run that JAX trained"))
     _add_cache(commands.add_parser("cache", help="show what is kept on disk, or clear"))
@@ -157,20 +160,6 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", choices=TASKS, help="default: what the table allows")
 
 
-def _add_predict(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(command=_predict)
-    add = parser.add_argument
-    add("model", type=Path, help="such as exported_models/sentiment/1")
-    add("posts", type=Path, nargs="?", help="sentiment: table of posts")
-    add("--output", type=Path, metavar="FILE", help="write a .csv, .jsonl or .parquet")
-    add("--vectors", action="store_true", help="sentiment: add the unified vector")
-    add("--songs", type=Path, metavar="FILE", help="retrieval: table of songs")
-    add("--index", type=Path, metavar="DIR", help="retrieval: index of songs instead")
-    add("--image", type=Path, metavar="FILE", help="retrieval: the query's picture")
-    add("--caption", default="", metavar="TEXT", help="retrieval: the query's caption")
-    add("--top", type=int, default=10, metavar="N", help="songs to print; default: 10")
-
-
 def _train(options: argparse.Namespace) -> int:
     of_tables = (
         options.runs != 1,
@@ -262,41 +251,3 @@ def _check(options: argparse.Namespace) -> int:
     report = check_table(options.table, task=options.task, progress=tqdm)
     print(report.render())
     return int(report.fatal)
-
-
-def _predict(options: argparse.Namespace) -> int:
-    from keras_jtav.data.tables import write_table
-
-    with quiet_import():
-        from keras_jtav.predict import predict_sentiment, rank_songs, search_songs
-        from keras_jtav.serving.predictor import Predictor
-        from keras_jtav.serving.song_index import SongIndex
-
-    predictor = Predictor(options.model)
-    if predictor.task == "sentiment":
-        if options.posts is None:
-            raise ValueError(
-                "A sentiment model needs a table of posts: keras-jtav predict "
-                f"{options.model} posts.csv"
-            )
-        table = predict_sentiment(predictor, options.posts, options.vectors)
-    else:
-        given = [path for path in (options.songs, options.index) if path is not None]
-        if len(given) != 1 or options.image is None:
-            raise ValueError(
-                "A retrieval model needs songs and a picture: keras-jtav predict "
-                f"{options.model} --songs songs.csv --image photo.jpg, or --index DIR "
-                "in place of --songs"
-            )
-        query = (options.image, options.caption)
-        if options.index is None:
-            table = rank_songs(predictor, options.songs, *query).head(options.top)
-        else:
-            index = SongIndex.load(options.index)
-            table = search_songs(predictor, index, *query, options.top)
-    if options.output:
-        write_table(options.output, list(table), table.to_dict("records"))
-        print(f"{len(table)} rows in {options.output}")
-    else:
-        print(table.to_string(index=False))
-    return 0

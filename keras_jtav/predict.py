@@ -36,7 +36,7 @@ def predict_sentiment(
         One row a post: ``id``, ``probability`` of the second class, ``label``,
         ``unreadable`` (names of files), then ``u0``, ``u1``, ...
     """
-    posts = _read(table)
+    posts = read_posts(table)
     parts = ("image", "audio", "lyrics", "caption")
     answer, faults = predictor.call_on_posts("serving_default", posts, parts)
     is_second = answer["probability"] >= predictor.settings["threshold"]
@@ -125,7 +125,7 @@ def read_songs(table: Path) -> list[Post]:
         FileNotFoundError: No table.
         ValueError: A table without a usable row.
     """
-    return _one_row_a_song(_read(table))
+    return _one_row_a_song(read_posts(table))
 
 
 def song_name(post: Post) -> str:
@@ -165,7 +165,13 @@ def _ranking(
     return pd.DataFrame({"rank": range(1, len(songs) + 1), **columns})
 
 
-def _read(table: Path) -> list[Post]:
+def read_posts(table: Path) -> list[Post]:
+    """Return the usable posts of a table; rows left out are told in the log.
+
+    Raises:
+        FileNotFoundError: No table.
+        ValueError: A table without a usable row.
+    """
     found = read_manifest(table)
     for rejection in found.rejections:
         place = f"{rejection.row} {rejection.file}".strip()

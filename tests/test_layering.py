@@ -31,12 +31,16 @@ ORDER = (
     "transfer",
     "reporting",
     "serving",
+    "attribution",
     "experiments",
     "predict",
     "index_songs",
     "pages",
+    "explain_posts",
     "console",
+    "explain_command",
     "index_command",
+    "predict_command",
     "train_along",
     "run",
     "later_export",
@@ -49,7 +53,7 @@ ORDER = (
     "tabulate",
     "cli",
 )
-TENSORFLOW_ROOMS = {"devices", "data", "features", "serving", "training"}
+TENSORFLOW_ROOMS = {"devices", "data", "features", "serving", "training", "attribution"}
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.stem not in ("__main__",))
 
 

@@ -47,10 +47,13 @@ that every file shows gets R@10 .84 from the themes, .92 with mood and energy.
 
 In the variant ``xor`` the label is whether the mood of the picture, drawn anew for
 every post, differs from that of the recording; texts show no mood. Picture and
-recording show theirs clearly (``XOR_MOOD``, ``XOR_NOISE``): the same regressions tell
-each at an AUC of 1.00, and the product of their answers gives the label with an AUC of
-.999 (one split of each seed), while for each part alone, and for a linear reader of
-all, the label is at chance (.46 to .50).
+recording show theirs clearly (``CLEAR_MOOD``, ``CLEAR_NOISE``): the same regressions
+tell each at an AUC of 1.00, and the product of their answers gives the label with an
+AUC of .999 (one split of each seed), while for each part alone, and for a linear reader
+of all, the label is at chance (.46 to .50).
+
+In the variants ``text``, ``sound`` and ``picture`` only that part shows the mood, as
+clearly, so that an explanation has something to be true to.
 """
 
 from __future__ import annotations
@@ -81,7 +84,8 @@ def load_synthetic(
     Args:
         songs: Number of songs; each has one recording and one lyrics text.
         posts_per_song: Pictures and captions of every song.
-        variant: ``moods`` or ``xor`` (see the module).
+        variant: ``moods``, ``xor``, ``text``, ``sound`` or ``picture`` (see the
+            module).
         seed: Decides every file, byte by byte.
         missing: Share of posts that lack one of their four parts, 0 to 1. What a song
             lacks, all its posts lack; no post lacks two parts.

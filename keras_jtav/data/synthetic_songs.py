@@ -20,7 +20,7 @@ from keras_jtav.data.synthetic_texts import (
     compose_lyrics,
 )
 
-VARIANTS = ("moods", "xor")
+VARIANTS = ("moods", "xor", "text", "sound", "picture")
 GENERATOR_VERSION = 1  # part of the folder's name: raise it when the files change
 
 LABEL_NOISE = 0.02  # share of songs whose label is not their mood
@@ -34,8 +34,8 @@ PICTURE_THEME = 0.7  # share of pictures that show their song's theme; others sh
 # Shares of the words; chances that there is such a word. The rest is filler.
 LYRICS_SHARES = {"theme": 0.2, "mood": 0.15, "energy": 0.08}
 CAPTION_CHANCES = {"theme": 0.4, "mood": 0.4, "energy": 0.2}
-XOR_MOOD = 1.5  # instead of the moods above, with noise XOR_NOISE
-XOR_NOISE = 0.3
+CLEAR_MOOD = 1.5  # in all variants but moods, with noise CLEAR_NOISE
+CLEAR_NOISE = 0.3
 
 # Sample rate in Hz, channels, share of the songs.
 FORMATS = (
@@ -54,7 +54,7 @@ class Recipe:
     Args:
         songs: Number of songs; each has one recording and one lyrics text.
         posts_per_song: Pictures and captions of every song.
-        variant: ``moods`` or ``xor``.
+        variant: One of ``VARIANTS``.
         seed: Decides every file, byte by byte.
         missing: Share of posts that lack one of their four parts, 0 to 1.
 
@@ -98,15 +98,19 @@ class _Song:
     """The latent structure of a song; ``pole`` is its mood, -1 or 1."""
 
     name: str
-    is_xor: bool
+    variant: str
     pole: int
     energy: float
     theme: int
 
-    @property
-    def text_pole(self) -> int:
-        """The mood of lyrics and captions."""
-        return 0 if self.is_xor else self.pole
+    def pole_of(self, part: str) -> int:
+        """Return the mood that texts, the sound or pictures show; 0 is none.
+
+        Args:
+            part: ``text``, ``sound`` or ``picture``.
+        """
+        showing = {"moods": ("text", "sound", "picture"), "xor": ("sound", "picture")}
+        return self.pole if part in showing.get(self.variant, (self.variant,)) else 0
 
     def show(
         self, generator: np.random.Generator, pole: int, strength: float
@@ -118,7 +122,9 @@ class _Song:
             pole: The mood to show.
             strength: How far it stands out of noise of standard deviation 1.
         """
-        strength, noise = (XOR_MOOD, XOR_NOISE) if self.is_xor else (strength, 1.0)
+        noise = 1.0
+        if self.variant != "moods":
+            strength, noise = CLEAR_MOOD, CLEAR_NOISE
         return (
             THEMES[self.theme],
             float(generator.normal(strength * pole, noise)),
@@ -141,14 +147,16 @@ def write_song(folder: Path, recipe: Recipe, index: int) -> list[Post]:
     generator = np.random.default_rng([recipe.seed, GENERATOR_VERSION, index])
     song = _Song(
         name=f"song{index:05d}",
-        is_xor=recipe.variant == "xor",
+        variant=recipe.variant,
         pole=int(generator.choice([-1, 1])),
         energy=float(generator.normal()),
         theme=int(generator.integers(len(THEMES))),
     )
     label = int((song.pole > 0) != (generator.random() < LABEL_NOISE))
     lyrics = compose_lyrics(
-        generator, *song.show(generator, song.text_pole, LYRICS_MOOD), LYRICS_SHARES
+        generator,
+        *song.show(generator, song.pole_of("text"), LYRICS_MOOD),
+        LYRICS_SHARES,
     )
     audio = folder / "audio" / f"{song.name}.wav"
     chance = generator.random()
@@ -183,13 +191,16 @@ def _write_post(
     generator: np.random.Generator,
 ) -> Post:
     """Write a post's picture; return the song's post with picture and caption."""
-    pole = int(generator.choice([-1, 1])) if song.is_xor else song.pole
+    is_xor = song.variant == "xor"
+    pole = int(generator.choice([-1, 1])) if is_xor else song.pole_of("picture")
     shown = song.show(generator, pole, PICTURE_MOOD)
     if generator.random() > PICTURE_THEME:
         shown = (THEMES[generator.integers(len(THEMES))], *shown[1:])
     picture = render_picture(generator, *shown)
     caption = compose_caption(
-        generator, *song.show(generator, song.text_pole, CAPTION_MOOD), CAPTION_CHANCES
+        generator,
+        *song.show(generator, song.pole_of("text"), CAPTION_MOOD),
+        CAPTION_CHANCES,
     )
     chance = generator.random()
     image = folder / "images" / f"{song.name}-{number}.png"
@@ -204,12 +215,12 @@ def _write_post(
         id=f"{song.name}-{number}",
         texts={**song_post.texts, "caption": caption},
         image=image,
-        label=int(pole != song.pole) if song.is_xor else song_post.label,
+        label=int(pole != song.pole) if is_xor else song_post.label,
     )
 
 
 def _draw_sound(generator: np.random.Generator, song: _Song) -> tuple[np.ndarray, int]:
     shares = [share for *_, share in FORMATS]
     rate_hz, channels, _ = FORMATS[generator.choice(len(FORMATS), p=shares)]
-    shown = song.show(generator, song.pole, SOUND_MOOD)
+    shown = song.show(generator, song.pole_of("sound"), SOUND_MOOD)
     return render_sound(generator, *shown, rate_hz, channels), rate_hz

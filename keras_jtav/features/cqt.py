@@ -92,6 +92,11 @@ class ConstantQ(keras.layers.Layer):
         self._kernels = self._make_kernels()
         self._decimator = decimator(_BLOCK)[:, None]
 
+    @property
+    def centres_hz(self) -> np.ndarray:
+        """Centre frequencies of the bins, float64 ``(bins,)``."""
+        return frequencies_hz(self.fmin_hz, self.bins)
+
     def _count_skipped_octaves(self) -> int:
         """Return how often the waveform is decimated before its top octave.
 

@@ -77,6 +77,12 @@ class MelSpectrogram(keras.layers.Layer):
         phase = 2 * np.pi * np.arange(fft_samples) / fft_samples
         self._window = (0.5 - 0.5 * np.cos(phase)).astype("float32")
 
+    @property
+    def centres_hz(self) -> np.ndarray:
+        """Frequencies of the filters' peaks, float64 ``(bins,)``."""
+        highest_hz = self.fmax_hz or self.sample_rate_hz / 2
+        return filter_edges_hz(self.bins, self.fmin_hz, highest_hz)[1:-1]
+
     def frames(self, num_samples: int) -> int:
         """Return the number of frames of a clip of ``num_samples``."""
         return 1 + num_samples // self.hop_samples
@@ -124,14 +130,23 @@ def slaney_filters(
 
     Source: ``librosa.filters.mel`` (``htk=False, norm="slaney"``).
     """
-    lowest, highest = _hz_to_mel(np.array([fmin_hz, fmax_hz]))
-    edges_hz = _mel_to_hz(np.linspace(lowest, highest, bins + 2))
+    edges_hz = filter_edges_hz(bins, fmin_hz, fmax_hz)
     spectrum_hz = np.fft.rfftfreq(fft_samples, 1 / sample_rate_hz)[:, None]
     left, centre, right = edges_hz[:-2], edges_hz[1:-1], edges_hz[2:]
     rising = (spectrum_hz - left) / (centre - left)
     falling = (right - spectrum_hz) / (right - centre)
     triangles = np.maximum(0, np.minimum(rising, falling))
     return (triangles * 2 / (right - left)).astype("float32")
+
+
+def filter_edges_hz(bins: int, fmin_hz: float, fmax_hz: float) -> np.ndarray:
+    """Return where filters begin, peak and end: each peak is its neighbours' edge.
+
+    Returns:
+        float64 ``(bins + 2,)``.
+    """
+    lowest, highest = _hz_to_mel(np.array([fmin_hz, fmax_hz]))
+    return _mel_to_hz(np.linspace(lowest, highest, bins + 2))
 
 
 # Slaney's scale: 15 mel per 1000 Hz up to 1000 Hz, then 27 mel per factor of 6.4.

@@ -31,6 +31,15 @@ SPECTROGRAMS = {
 _RANGE_DB = 80.0
 
 
+def spectrogram_layer(options: FeatureOptions) -> ConstantQ | MelSpectrogram:
+    """Return the layer that makes the spectrograms which options ask for.
+
+    Raises:
+        ValueError: An unknown spectrogram, or sizes that do not fit it.
+    """
+    return look_up("spectrogram", options.spectrogram, SPECTROGRAMS)(options)
+
+
 class Preprocessor(tf.Module):
     """UTF-8 strings, waveforms and RGB pictures to the inputs of the encoders.
 
@@ -54,8 +63,7 @@ class Preprocessor(tf.Module):
         # to its backend, and these are graphs of TensorFlow whichever trains.
         self._words = TextIds(vocabulary, options.words)
         self._supporting_words = TextIds(vocabulary, options.supporting_words)
-        spectrogram = look_up("spectrogram", options.spectrogram, SPECTROGRAMS)
-        self._spectrogram = spectrogram(options)
+        self._spectrogram = spectrogram_layer(options)
 
     def __call__(self, post):
         """Return all features of one post, the longer text as protagonist.

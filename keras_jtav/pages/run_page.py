@@ -6,11 +6,10 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-import jinja2
 from markupsafe import Markup
 
 from keras_jtav.data.any_path import write_text
-from keras_jtav.pages.embedding import picture_uri, sound_uri
+from keras_jtav.pages.templates import render
 
 PAGE_FILE = "report.html"
 FACTS_FILE = "page.json"
@@ -19,7 +18,6 @@ CHARTS = {
     "sentiment": "Test posts",
     "ranks": "Ranks of the true songs",
 }
-TITLES = {"auc": "AUC", "mrr": "MRR", "weighted_f1": "weighted F1"}
 MAIN_METRIC = {"sentiment": "auc", "retrieval": "R@10"}
 
 
@@ -46,41 +44,23 @@ def write_run_page(folder: Path) -> Path:
         json.loads((folder / name).read_text(encoding="utf-8"))
         for name in ("config.json", "metrics.json", FACTS_FILE)
     )
-    page = (
-        _templates()
-        .get_template("run.html.jinja")
-        .render(
-            name=folder.resolve().name,
-            config=config,
-            tables=metrics["metrics"],
-            model=metrics["model"],
-            facts=facts,
-            charts=[
-                (title, Markup(facts["charts"][chart]))
-                for chart, title in CHARTS.items()
-                if chart in facts["charts"]
-            ],
-            main=_main_result(metrics["metrics"]["strict"]),
-        )
+    page = render(
+        "run.html.jinja",
+        name=folder.resolve().name,
+        config=config,
+        tables=metrics["metrics"],
+        model=metrics["model"],
+        facts=facts,
+        charts=[
+            (title, Markup(facts["charts"][chart]))  # drawn by the run
+            for chart, title in CHARTS.items()
+            if chart in facts["charts"]
+        ],
+        main=_main_result(metrics["metrics"]["strict"]),
     )
     path = folder / PAGE_FILE
     write_text(str(path), page)
     return path
-
-
-def _templates() -> jinja2.Environment:
-    templates = jinja2.Environment(
-        loader=jinja2.PackageLoader("keras_jtav", "pages"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    templates.filters["picture"] = lambda path: picture_uri(Path(path)) if path else ""
-    templates.filters["sound"] = lambda path: sound_uri(Path(path)) if path else ""
-    templates.filters["number"] = _number
-    templates.filters["title"] = _title
-    return templates
 
 
 def _main_result(rows: Mapping[str, Mapping[str, float]]) -> dict:
@@ -93,11 +73,3 @@ def _main_result(rows: Mapping[str, Mapping[str, float]]) -> dict:
         "metric": metric,
         "rows": {name: values[metric] for name, values in rows.items()},
     }
-
-
-def _title(metric: str) -> str:
-    return TITLES.get(metric, metric.replace("_", " "))
-
-
-def _number(value: object) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -75,6 +75,7 @@ class SentimentEndpoints(Endpoints):
         return super().signatures() | {
             "serving_default": tf.function(self._classify, inputs),
             "encode": tf.function(self._encode, inputs),
+            "features": tf.function(self._all_features, inputs),
         }
 
     def _classify(
@@ -84,6 +85,11 @@ class SentimentEndpoints(Endpoints):
         logit = self._run("train", features)
         probability = tf.sigmoid(logit)
         return {"logit": logit, "probability": probability, **flags}
+
+    def _all_features(
+        self, image: tf.Tensor, audio: tf.Tensor, lyrics: tf.Tensor, caption: tf.Tensor
+    ) -> Features:
+        return self._features(image, audio, lyrics, caption)[0]
 
     def _encode(
         self, image: tf.Tensor, audio: tf.Tensor, lyrics: tf.Tensor, caption: tf.Tensor
@@ -113,6 +119,7 @@ class RetrievalEndpoints(Endpoints):
         }
         return super().signatures() | {
             "serving_default": tf.function(self._match, (STRINGS,) * 4),
+            "features": tf.function(self._all_features, (STRINGS,) * 4),
             "encode_query": tf.function(self._encode_query, (STRINGS,) * 2),
             "encode_song": tf.function(self._encode_song, (STRINGS,) * 2),
             "score": tf.function(self._score).get_concrete_function(**encodings),
@@ -126,6 +133,13 @@ class RetrievalEndpoints(Endpoints):
         flags = {"image_ok": query.pop("image_ok"), "audio_ok": song.pop("audio_ok")}
         logit = self._logits(query | song)
         return {"logit": logit, "probability": tf.sigmoid(logit), **flags}
+
+    def _all_features(
+        self, image: tf.Tensor, caption: tf.Tensor, audio: tf.Tensor, lyrics: tf.Tensor
+    ) -> Features:
+        media = self._image(image)[0] | self._audio(audio)[0]
+        texts = self.preprocessor.caption(caption) | self.preprocessor.lyrics(lyrics)
+        return media | texts
 
     def _encode_query(self, image: tf.Tensor, caption: tf.Tensor) -> Features:
         features, image_ok = self._image(image)

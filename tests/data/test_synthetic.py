@@ -191,6 +191,18 @@ def test_xor_needs_picture_and_sound():
         assert abs(np.mean(alone == labels) - 0.5) < 0.2
 
 
+@pytest.mark.parametrize("variant", ["text", "sound", "picture"])
+def test_one_part_alone_shows_the_mood(variant):
+    posts = load_synthetic(songs=60, missing=0, variant=variant, seed=5).posts
+    labels = np.array([post.label for post in posts])
+    for part, tell in (("picture", _is_warm), ("sound", _is_major)):
+        right = np.mean(np.array([tell(post) for post in posts]) == labels)
+        if part == variant:
+            assert right > 0.9
+        else:
+            assert abs(right - 0.5) < 0.25
+
+
 def _is_warm(post):
     """Whether the rim of the picture has more red than blue."""
     with Image.open(post.image) as picture:
@@ -268,7 +280,10 @@ def test_sound_is_stereo_on_request_and_never_clips():
     [
         ({"songs": 0}, "must be at least 1; received 0 and 2"),
         ({"posts_per_song": 0}, "must be at least 1; received 600 and 0"),
-        ({"variant": "sum"}, "`variant` must be one of moods, xor; received 'sum'"),
+        (
+            {"variant": "sum"},
+            "`variant` must be one of moods, xor, text, sound, picture; received 'sum'",
+        ),
         ({"missing": 1.5}, "`missing` must be between 0 and 1; received 1.5"),
     ],
 )

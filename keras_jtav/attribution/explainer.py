@@ -1,0 +1,198 @@
+"""Asks an exported model why it answers as it does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from keras_jtav.attribution.explanation import Explanation, SoundMap, Word
+from keras_jtav.attribution.gradients import (
+    class_activation_map,
+    hook,
+    integrated_gradients,
+)
+from keras_jtav.attribution.network import Features, Network, repeat
+from keras_jtav.attribution.shapley import shapley_values
+from keras_jtav.config import SAMPLE_RATE_HZ
+from keras_jtav.data.decode import decode_audio
+from keras_jtav.data.post import Post, Rejection
+from keras_jtav.features.preprocessor import spectrogram_layer
+from keras_jtav.features.spec import clip_samples
+from keras_jtav.features.text import protagonist_texts, tokenize_texts
+from keras_jtav.serving.predictor import Predictor
+
+TEXTS = ("words", "supporting_words")
+
+
+def explain(
+    model: str | Path | Predictor, post: Post, song: Post | None = None
+) -> Explanation:
+    """Explain one answer of an exported model.
+
+    Args:
+        model: An exported model, or its folder.
+        post: Sentiment: the post. Retrieval: the query; its recording and lyrics are
+            the song's, unless ``song`` is given.
+        song: Retrieval: the song to stand beside the query.
+
+    Raises:
+        FileNotFoundError: The folder holds no SavedModel.
+        ValueError: A model that cannot be taken apart.
+    """
+    predictor = model if isinstance(model, Predictor) else Predictor(model)
+    return Explainer(predictor).explain(post, song)
+
+
+def beside(query: Post, song: Post) -> Post:
+    """Return a query with the recording and the lyrics of a song.
+
+    Example:
+        >>> beside(Post("q", {"caption": "hi"}), Post("s", {"lyrics": "la"})).texts
+        {'caption': 'hi', 'lyrics': 'la'}
+    """
+    texts = {**query.texts, "lyrics": song.texts.get("lyrics", "")}
+    return replace(query, texts=texts, audio=song.audio, song=song.song or song.id)
+
+
+class Explainer:
+    """Explains answers of one exported model, taken apart once.
+
+    Args:
+        predictor: The exported model.
+
+    Attributes:
+        network: Its Keras models.
+
+    Raises:
+        ValueError: A model that cannot be taken apart.
+    """
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._settings = predictor.settings
+        self.network = Network(predictor)
+
+    def explain(self, post: Post, song: Post | None = None) -> Explanation:
+        """Return what ``explain`` does."""
+        post = post if song is None else beside(post, song)
+        network = self.network
+        features, faults = network.features(post)
+        parts = self._parts(features)
+        logit = float(network.logits(features)[0])
+        return Explanation(
+            task=network.config.task,
+            id=post.id,
+            song=post.song or "",
+            class_names=tuple(self._settings["class_names"]),
+            logit=logit,
+            absent_logit=logit - sum(parts.values()),
+            parts=parts,
+            words=self._words(post, features),
+            sound=self._sound(post, features, faults),
+            picture=self._picture(features),
+            faults=[f"{fault.file}: {fault.reason}" for fault in faults],
+        )
+
+    def parts(self, post: Post) -> dict[str, float]:
+        """Return the Shapley value of each part of a post, and nothing else."""
+        return self._parts(self.network.features(post)[0])
+
+    def _parts(self, features: Features) -> dict[str, float]:
+        players = self.network.players
+
+        def logits_of(present: np.ndarray) -> np.ndarray:
+            shown = dict(zip(players, present.T, strict=True))
+            return self.network.logits(self.network.hide(features, shown)).numpy()
+
+        return shapley_values(players, logits_of)
+
+    def _words(self, post: Post, features: Features) -> list[Word]:
+        network = self.network
+        if "text" not in network.config.modalities:
+            return []
+        tokens = self._tokens(post)
+        lengths = [features[name].shape[1] for name in TEXTS]
+
+        def logits_of(gates: tf.Tensor) -> tf.Tensor:
+            rows = repeat(features, len(gates))
+            parts = dict(zip(TEXTS, tf.split(gates, lengths, axis=1), strict=True))
+            with network.gated(rows, parts):
+                return network.logits(rows)
+
+        effects = integrated_gradients(logits_of, np.ones(sum(lengths), "float32"))
+        own, supporting = np.split(effects, lengths[:1])
+        attention = self._attention(features)
+        words = [
+            Word(text, "words", float(own[i]), attention[i] if attention else None)
+            for i, text in enumerate(tokens["words"])
+        ]
+        return words + [
+            Word(text, "supporting_words", float(supporting[i]))
+            for i, text in enumerate(tokens["supporting_words"])
+        ]
+
+    def _tokens(self, post: Post) -> dict[str, list[str]]:
+        """Return the words that the model reads, by the rule of the preprocessor."""
+        lyrics, caption = (post.texts.get(n, "") for n in ("lyrics", "caption"))
+        if self.network.config.task == "sentiment":
+            (protagonist,) = protagonist_texts([[lyrics, caption]])
+            if protagonist == caption != lyrics:
+                lyrics, caption = caption, lyrics
+        spec = self.network.spec
+        own, supporting = tokenize_texts([lyrics, caption])
+        return {
+            "words": own[: spec.words],
+            "supporting_words": supporting[: spec.supporting_words],
+        }
+
+    def _attention(self, features: Features) -> list[float] | None:
+        layer = self.network.word_attention()
+        if layer is None:
+            return None
+        seen = []
+
+        def keep(_, output):
+            seen.append(output[1])
+            return output
+
+        with hook(layer, keep):
+            self.network.logits(features)
+        return seen[0][0].numpy().tolist()
+
+    def _sound(
+        self, post: Post, features: Features, faults: list[Rejection]
+    ) -> SoundMap | None:
+        unusable = {fault.file for fault in faults}
+        present = post.audio is not None and str(post.audio) not in unusable
+        if "audio" not in self.network.players or not present:
+            return None
+
+        def logits_of(spectrograms: tf.Tensor) -> tf.Tensor:
+            rows = repeat(features, len(spectrograms))
+            return self.network.logits({**rows, "spectrogram": spectrograms})
+
+        spectrogram = features["spectrogram"][0].numpy()  # (segments, frames, bins)
+        effect = integrated_gradients(logits_of, spectrogram)
+        config = self.network.config
+        options, length = config.features, clip_samples(config.features)
+        samples = len(decode_audio(post.audio, config.data.max_audio_seconds))
+        starts = np.minimum(
+            np.arange(len(spectrogram)) * length, max(0, samples - length)
+        )
+        frames = np.arange(spectrogram.shape[1]) * options.hop_samples
+        seconds = (starts[:, None] + frames) / SAMPLE_RATE_HZ
+        return SoundMap(
+            effect.reshape(-1, effect.shape[-1]).tolist(),
+            seconds.ravel().tolist(),
+            spectrogram_layer(options).centres_hz.tolist(),
+        )
+
+    def _picture(self, features: Features) -> list[list[float]]:
+        layer = self.network.last_convolution()
+        if layer is None or not bool(features["image_mask"][0]):
+            return []
+        logit_of = partial(self.network.logits, features)
+        return class_activation_map(logit_of, layer).tolist()

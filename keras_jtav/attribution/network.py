@@ -1,0 +1,179 @@
+"""The Keras models inside an exported model, and the features of one post."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_jtav.attribution.gradients import hook
+from keras_jtav.config import Config
+from keras_jtav.data.post import Post, Rejection
+from keras_jtav.features.spec import FeatureSpec
+from keras_jtav.layers import WordVectors
+from keras_jtav.model import build_model
+from keras_jtav.serving.predictor import Predictor
+
+PARTS = ("image", "audio", "lyrics", "caption")
+# What a model sees of each part of a post; a part is hidden by zeros in all of it.
+FEATURES = {
+    "sentiment": {
+        "text": ("words", "supporting_words"),
+        "audio": ("spectrogram", "segment_mask"),
+        "image": ("image", "image_mask"),
+    },
+    "retrieval": {
+        "image": ("image", "image_mask"),
+        "caption": ("supporting_words",),
+        "audio": ("spectrogram", "segment_mask"),
+        "lyrics": ("words",),
+    },
+}
+Features = dict[str, tf.Tensor]
+
+
+class Network:
+    """A model that was exported, as Keras models with its weights.
+
+    Args:
+        predictor: The exported model.
+
+    Attributes:
+        config: What the model is.
+        spec: Sizes of its features.
+        players: The parts of a post that it sees.
+
+    Raises:
+        ValueError: A model that cannot be taken apart: one of an earlier version, or
+            image2song, which has no logit.
+    """
+
+    def __init__(self, predictor: Predictor) -> None:
+        settings = predictor.settings
+        if "features" not in predictor.saved_model.signatures:
+            raise ValueError(
+                f"{predictor.folder} was exported by a version of this package that "
+                "could not explain. Export the run again: keras-jtav export RUN."
+            )
+        config = Config.from_json(json.dumps(settings["config"]))
+        if config.matching.name == "image2song":
+            raise ValueError(
+                "image2song matches by distances and has no logit to explain. Explain "
+                "a model with matching=jtav."
+            )
+        if "image" in config.modalities and "weights" in config.image.kwargs:
+            config = config.override(["image.weights=none"])  # they come from the model
+        self.config = config
+        spec = settings["preprocessing"]["spec"]
+        self.spec = FeatureSpec(**{**spec, "tag_rows": tuple(spec["tag_rows"])})
+        self._predictor = predictor
+        self._models = build_model(config, self.spec)
+        own = {id(v): v for model in self._models.values() for v in model.variables}
+        exported = predictor.saved_model.model_variables
+        for variable, value in zip(own.values(), exported, strict=True):
+            variable.assign(value)
+        seen = set(config.modalities)
+        self.players = [
+            player
+            for player in FEATURES[config.task]
+            if player in seen or (player in ("caption", "lyrics") and "text" in seen)
+        ]
+
+    def features(self, post: Post) -> tuple[Features, list[Rejection]]:
+        """Return the features of one post, ``(1, ...)`` each, and unusable files."""
+        answer, faults = self._predictor.call_on_posts("features", [post], PARTS)
+        return {name: tf.constant(array) for name, array in answer.items()}, faults
+
+    def logits(self, features: Features) -> tf.Tensor:
+        """Return the logits of posts, or of pairs: float ``(rows,)``."""
+        if self.config.task == "sentiment":
+            return self._run("train", features)
+        pairs = {
+            **self._run("encode_query", features),
+            **self._run("encode_song", features),
+        }
+        if "encode_text" in self._models:
+            pairs["text_vector"] = self._run("encode_text", pairs)
+            pairs["text_present"] = tf.reduce_any(pairs["words"] != 0, axis=(1, 2))
+        return self._run("score", pairs)
+
+    def hide(self, features: Features, present: Mapping[str, np.ndarray]) -> Features:
+        """Return rows of one post's features with parts hidden.
+
+        Args:
+            features: ``(1, ...)`` each.
+            present: Of each player, in which rows it is seen, bool ``(rows,)``.
+        """
+        hidden = dict(features)
+        rows = len(next(iter(present.values())))
+        for player, shown in present.items():
+            for name in FEATURES[self.config.task][player]:
+                value = tf.repeat(features[name], rows, axis=0)
+                seen = tf.reshape(tf.constant(shown), (-1, *[1] * (value.ndim - 1)))
+                hidden[name] = tf.where(seen, value, tf.zeros_like(value))
+        return repeat(hidden, rows)
+
+    @contextmanager
+    def gated(self, features: Features, gates: Mapping[str, tf.Tensor]) -> Iterator:
+        """Multiply the vectors of words, wherever the models look them up.
+
+        Args:
+            features: What the models are called with meanwhile.
+            gates: ``words`` and ``supporting_words``, float ``(rows, words)``.
+        """
+
+        def gate(ids, vectors):
+            for name, values in gates.items():
+                same = ids.shape == features[name].shape
+                if same and bool(tf.reduce_all(ids == features[name])):
+                    return vectors * values[:, :, None]
+            return vectors
+
+        with ExitStack() as stack:
+            for layer in self._layers():
+                if isinstance(layer, WordVectors):
+                    stack.enter_context(hook(layer, gate))
+            yield
+
+    def word_attention(self) -> keras.Layer | None:
+        """Return the layer that weighs words (Eq. 1), if the text encoder has it."""
+        return self._find("context_attention")
+
+    def last_convolution(self) -> keras.Layer | None:
+        """Return the last layer of the picture's backbone that still has places."""
+        backbone = self._find("backbone")
+        if backbone is None:
+            return None
+        placed = [
+            layer
+            for layer in backbone.layers
+            if isinstance(layer.output, keras.KerasTensor) and layer.output.ndim == 4
+        ]
+        return placed[-1] if placed else None
+
+    def _find(self, name: str) -> keras.Layer | None:
+        return next((layer for layer in self._layers() if layer.name == name), None)
+
+    def _layers(self) -> list[keras.Layer]:
+        layers = {}
+        for model in self._models.values():
+            for layer in model._flatten_layers():  # Keras has no public walk
+                layers[id(layer)] = layer
+        return list(layers.values())
+
+    def _run(self, name: str, features: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        model = self._models[name]
+        wanted = {tensor.name: features[tensor.name] for tensor in model.inputs}
+        return model(wanted, training=False)
+
+
+def repeat(features: Features, rows: int) -> Features:
+    """Return features with as many equal rows; those that have them already stay."""
+    return {
+        name: value if len(value) == rows else tf.repeat(value, rows, axis=0)
+        for name, value in features.items()
+    }

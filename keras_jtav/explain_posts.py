@@ -1,0 +1,72 @@
+"""Explanations of rows of a table, on disk."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from keras_jtav.attribution import beside, explain
+from keras_jtav.data.pairs import unify_songs
+from keras_jtav.data.post import Post
+from keras_jtav.pages import write_explanation
+from keras_jtav.predict import read_posts
+from keras_jtav.serving.predictor import Predictor
+
+
+def explain_row(
+    model: Path, table: Path, id_: str, song: str | None, folder: Path
+) -> list[Path]:
+    """Explain a model's answer for one row, or for a query and a song.
+
+    Args:
+        model: An exported model's folder.
+        table: ``.csv``, ``.jsonl`` or ``.parquet`` of posts.
+        id_: The row's post.
+        song: Retrieval: the song to stand beside it; ``None`` is its own.
+        folder: A folder for this answer is made there.
+
+    Returns:
+        The page and the JSON.
+
+    Raises:
+        FileNotFoundError: No model, or no table.
+        ValueError: No such row or song, or a model that cannot be taken apart.
+    """
+    predictor = Predictor(model)
+    posts = read_posts(table)
+    if predictor.task == "retrieval":
+        posts = unify_songs(posts)
+    elif song is not None:
+        raise ValueError("--song belongs to a retrieval model. Leave it out.")
+    post = _find(posts, "id", id_, table)
+    if song is not None:
+        post = beside(post, _find(posts, "song", song, table))
+    name = f"{id_}-{song}" if song else id_
+    return write_explanation(explain(predictor, post), post, folder / _file_name(name))
+
+
+def _find(posts: Sequence[Post], key: str, value: str, table: Path) -> Post:
+    for post in posts:
+        if getattr(post, key) == value:
+            return post
+    known = [getattr(post, key) for post in posts if getattr(post, key)]
+    raise ValueError(
+        f"{table} has no usable row whose `{key}` is {value!r}. It has "
+        f"{', '.join(dict.fromkeys(known[:3])) or 'none'}{', ...' * (len(known) > 3)}."
+    )
+
+
+def _file_name(name: str) -> str:
+    """Return a name that any disk takes, another one for every other id.
+
+    Example:
+        >>> _file_name("song00001-0")
+        'song00001-0'
+        >>> _file_name("../a b")
+        'ab-a02f7f28'
+    """
+    plain = "".join(c for c in name if c.isascii() and (c.isalnum() or c in "-_"))
+    if plain == name:
+        return name
+    return f"{plain[:40]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -1,0 +1,41 @@
+"""The templates of all pages, which escape what comes from posts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jinja2
+
+from keras_jtav.pages.embedding import picture_uri, sound_uri
+
+TITLES = {"auc": "AUC", "mrr": "MRR", "weighted_f1": "weighted F1"}
+
+
+def render(template: str, **values: object) -> str:
+    """Return a page.
+
+    Args:
+        template: Name of a file of this package.
+        **values: What it shows. A name that a template wants and does not get is an
+            error.
+    """
+    templates = jinja2.Environment(
+        loader=jinja2.PackageLoader("keras_jtav", "pages"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    templates.filters["picture"] = lambda path: picture_uri(Path(path)) if path else ""
+    templates.filters["sound"] = lambda path: sound_uri(Path(path)) if path else ""
+    templates.filters["number"] = _number
+    templates.filters["title"] = _title
+    return templates.get_template(template).render(**values)
+
+
+def _number(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _title(metric: str) -> str:
+    return TITLES.get(metric, metric.replace("_", " "))

@@ -1,0 +1,143 @@
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_jtav.attribution import Explainer, explain
+from keras_jtav.data.pairs import unify_songs
+from keras_jtav.data.post import Post
+from keras_jtav.preparation import load_table
+from keras_jtav.serving.predictor import Predictor
+
+PARTS = ("image", "audio", "lyrics", "caption")
+
+
+@pytest.fixture(scope="module")
+def explained(finished_run):
+    """An exported model, its explainer, and posts that have all parts."""
+    config, result = finished_run
+    predictor = Predictor(result.exported)
+    posts = load_table(config).posts
+    posts = unify_songs(posts) if config.task == "retrieval" else posts
+    whole = [post for post in posts if not post.missing]
+    return predictor, Explainer(predictor), whole
+
+
+def logit_of(predictor, post):
+    return float(
+        predictor.call_on_posts("serving_default", [post], PARTS)[0]["logit"][0]
+    )
+
+
+def test_what_is_explained_is_the_exported_answer(explained, explanation):
+    predictor, _, (post, *_) = explained
+    assert abs(explanation.logit - logit_of(predictor, post)) < 1e-4
+
+
+def test_parts_sum_to_the_answer(explained, explanation):
+    predictor, _, _ = explained
+    total = explanation.absent_logit + sum(explanation.parts.values())
+    assert abs(total - explanation.logit) < 1e-5
+    nothing = predictor.call("serving_default", **{part: [b""] for part in PARTS})
+    assert abs(explanation.absent_logit - float(nothing["logit"][0])) < 1e-5
+
+
+def test_a_part_that_is_missing_adds_nothing(explained):
+    _, explainer, (post, *_) = explained
+    lacking = explainer.explain(dataclasses.replace(post, audio=None, image=None))
+    assert lacking.parts["audio"] == lacking.parts["image"] == 0
+    assert lacking.sound is None
+    assert lacking.picture == []
+
+
+def test_words_are_those_of_the_texts_and_sum_to_what_they_add(explained, explanation):
+    _, _, (post, *_) = explained
+    words = explanation.words
+    own = [word.text for word in words if word.role == "words"]
+    supporting = [word.text for word in words if word.role == "supporting_words"]
+    assert own == post.texts["lyrics"].lower().split()[: len(own)]
+    assert supporting == post.texts["caption"].lower().split()[: len(supporting)]
+    attention = [word.attention for word in words if word.role == "words"]
+    assert abs(sum(attention) - 1) < 1e-5
+    assert all(word.attention is None for word in words if word.role != "words")
+    assert any(word.effect for word in words)
+
+
+def test_effects_are_what_zero_vectors_take_away(explained, explanation):
+    _, explainer, (post, *_) = explained
+    network = explainer.network
+    features, _ = network.features(post)
+    gates = {
+        name: np.zeros(features[name].shape[:2], "float32")
+        for name in ("words", "supporting_words")
+    }
+    with network.gated(features, gates):
+        without = float(network.logits(features)[0])
+    total = sum(word.effect for word in explanation.words)
+    assert abs(total - (explanation.logit - without)) < 0.02 * (1 + abs(total))
+    silence = {**features, "spectrogram": 0 * features["spectrogram"]}
+    without = float(network.logits(silence)[0])
+    total = np.sum(explanation.sound.effect)
+    assert abs(total - (explanation.logit - without)) < 0.02 * (1 + abs(total))
+
+
+def test_sound_and_picture_have_places(explained, explanation):
+    sound, spec = explanation.sound, explained[1].network.spec
+    columns, bins = np.shape(sound.effect)
+    assert columns == len(sound.seconds) >= spec.frames
+    assert bins == len(sound.hz) == spec.bins
+    assert sound.hz == sorted(sound.hz)
+    assert np.ndim(explanation.picture) == 2
+    assert np.min(explanation.picture) >= 0
+
+
+def test_it_travels_as_json(explanation):
+    read = json.loads(explanation.to_json())
+    assert read["logit"] == explanation.logit
+    assert 0 < read["probability"] < 1
+    assert read["words"][0]["text"] == explanation.words[0].text
+
+
+def test_files_that_cannot_be_used_are_named(explained, tmp_path):
+    _, explainer, (post, *_) = explained
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG")
+    (tmp_path / "broken.wav").write_bytes(b"RIFF")
+    broken = dataclasses.replace(
+        post, image=tmp_path / "broken.png", audio=tmp_path / "broken.wav"
+    )
+    explanation = explainer.explain(broken)
+    assert [fault.split(":")[0] for fault in explanation.faults] == [
+        str(tmp_path / "broken.png"),
+        str(tmp_path / "broken.wav"),
+    ]
+    assert explanation.sound is None
+    assert explanation.picture == []
+
+
+def test_another_song_stands_beside_the_query(explained):
+    predictor, explainer, posts = explained
+    if predictor.task == "sentiment":
+        pytest.skip("a song is a matter of retrieval")
+    query = posts[0]
+    other = next(post for post in posts if post.song != query.song)
+    explanation = explainer.explain(query, other)
+    texts = {"caption": query.texts["caption"], "lyrics": other.texts["lyrics"]}
+    pair = Post("pair", texts, other.audio, query.image)
+    assert explanation.song == other.song
+    assert abs(explanation.logit - logit_of(predictor, pair)) < 1e-4
+
+
+def test_a_model_of_an_earlier_version_is_refused(explained, monkeypatch):
+    predictor, _, _ = explained
+    signatures = dict(predictor.saved_model.signatures)
+    signatures.pop("features")
+    monkeypatch.setattr(predictor.saved_model, "signatures", signatures)
+    with pytest.raises(ValueError, match="keras-jtav export RUN"):
+        Explainer(predictor)
+
+
+def test_there_must_be_a_model():
+    with pytest.raises(FileNotFoundError, match="holds no SavedModel"):
+        explain(Path("nowhere"), Post("p", {"caption": "x"}))
