@@ -66,9 +66,16 @@ evidence: setup ## Measure what the reproduction report explains
 		$(BIN)/python benchmarks/$$script.py || exit 1; done
 
 .PHONY: docs
-docs: demo ## Draw the README's picture again, from a demo run
+docs: ## Build the documentation as a site; warnings are errors
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --upgrade pip
+	.venv-docs/bin/python -m pip install --quiet --group docs
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
+
+.PHONY: picture
+picture: demo ## Draw the README's picture again, from a demo run
 	cp "$$(ls -t runs/retrieval-synthetic-*/queries.png | head -n 1)" docs/images/
 
 .PHONY: clean
 clean: ## Remove the environment, runs and caches of tools
-	rm -rf $(VENV) .venv-beam runs build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-beam .venv-docs runs build dist site *.egg-info .pytest_cache .ruff_cache
