@@ -38,6 +38,12 @@ test-beam: ## Run the tests that need Apache Beam, in an environment of their ow
 	.venv-beam/bin/python -m pip install --quiet --editable '.[beam]' pytest
 	.venv-beam/bin/python -m pytest tests/test_shard_beam.py
 
+.PHONY: test-demo
+test-demo: ## Run the tests of the page to play with, in an environment of their own
+	$(PYTHON) -m venv .venv-demo
+	.venv-demo/bin/python -m pip install --quiet --editable '.[demo]' pytest selenium
+	.venv-demo/bin/python -m pytest tests/demo/test_page.py
+
 .PHONY: test-fast
 test-fast: setup ## Run the tests that take less than about 20 seconds
 	$(BIN)/python $(PYTEST) -m 'not slow'
@@ -78,4 +84,4 @@ picture: demo ## Draw the README's picture again, from a demo run
 
 .PHONY: clean
 clean: ## Remove the environment, runs and caches of tools
-	rm -rf $(VENV) .venv-beam .venv-docs runs build dist site *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-beam .venv-demo .venv-docs runs build dist site *.egg-info .pytest_cache .ruff_cache

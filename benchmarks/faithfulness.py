@@ -58,7 +58,7 @@ def deletions(explainer, posts):
     for post in tqdm(posts, "deletions"):
         if len(losses["words"]) == POSTS:
             break
-        features, _ = network.features(post)
+        features, _ = network.features([post])
         logit = float(network.logits(features)[0])
         if logit <= 0:
             continue

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from keras_jtav.config import PRECISIONS, STRATEGIES, TASKS
+from keras_jtav.demo_command import add_demo
 from keras_jtav.experiments import EXPERIMENTS, find_experiment, with_released_convnet
 from keras_jtav.explain_command import add_explain
 from keras_jtav.index_command import add_index
@@ -59,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     add_predict(commands.add_parser("predict", help="use an exported model on files"))
     add_index(commands.add_parser("index", help="keep songs to be found by pictures"))
     add_explain(commands.add_parser("explain", help="say why a model answers so"))
+    add_demo(commands.add_parser("demo", help="a page to play with, by Gradio"))
     _add_report(commands.add_parser("report", help="draw a run or a table again"))
     _add_export(commands.add_parser("export", help="export a run that JAX trained"))
     _add_cache(commands.add_parser("cache", help="show what is kept on disk, or clear"))

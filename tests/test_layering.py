@@ -39,6 +39,8 @@ ORDER = (
     "explain_posts",
     "console",
     "explain_command",
+    "demo",
+    "demo_command",
     "index_command",
     "predict_command",
     "train_along",

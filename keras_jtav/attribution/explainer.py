@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -79,7 +80,7 @@ class Explainer:
         """Return what ``explain`` does."""
         post = post if song is None else beside(post, song)
         network = self.network
-        features, faults = network.features(post)
+        features, faults = network.features([post])
         parts = self._parts(features)
         logit = float(network.logits(features)[0])
         return Explanation(
@@ -98,7 +99,7 @@ class Explainer:
 
     def parts(self, post: Post) -> dict[str, float]:
         """Return the Shapley value of each part of a post, and nothing else."""
-        return self._parts(self.network.features(post)[0])
+        return self._parts(self.network.features([post])[0])
 
     def _parts(self, features: Features) -> dict[str, float]:
         players = self.network.players
@@ -125,6 +126,7 @@ class Explainer:
         effects = integrated_gradients(logits_of, np.ones(sum(lengths), "float32"))
         own, supporting = np.split(effects, lengths[:1])
         attention = self._attention(features)
+        attention = None if attention is None else attention[0].tolist()
         words = [
             Word(text, "words", float(own[i]), attention[i] if attention else None)
             for i, text in enumerate(tokens["words"])
@@ -148,7 +150,23 @@ class Explainer:
             "supporting_words": supporting[: spec.supporting_words],
         }
 
-    def _attention(self, features: Features) -> list[float] | None:
+    def attention(self, posts: Sequence[Post]) -> list[list[tuple[str, float]]]:
+        """Return the protagonist words of posts, each with its weight in Eq. 1.
+
+        Only texts are read. A text encoder without that attention gives no words.
+        """
+        words: list[list[tuple[str, float]]] = [[] for _ in posts]
+        rows = [row for row, post in enumerate(posts) if any(post.texts.values())]
+        if not rows or self.network.word_attention() is None:
+            return words
+        texts = [Post(posts[row].id, posts[row].texts) for row in rows]
+        weights = self._attention(self.network.features(texts)[0])
+        for row, post, own in zip(rows, texts, weights.tolist(), strict=True):
+            words[row] = list(zip(self._tokens(post)["words"], own, strict=False))
+        return words
+
+    def _attention(self, features: Features) -> np.ndarray | None:
+        """Return the weights of Eq. 1, (rows, words), if the encoder has them."""
         layer = self.network.word_attention()
         if layer is None:
             return None
@@ -160,7 +178,7 @@ class Explainer:
 
         with hook(layer, keep):
             self.network.logits(features)
-        return seen[0][0].numpy().tolist()
+        return seen[0].numpy()
 
     def _sound(
         self, post: Post, features: Features, faults: list[Rejection]

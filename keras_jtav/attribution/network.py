@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
 import keras
@@ -83,9 +83,12 @@ class Network:
             if player in seen or (player in ("caption", "lyrics") and "text" in seen)
         ]
 
-    def features(self, post: Post) -> tuple[Features, list[Rejection]]:
-        """Return the features of one post, ``(1, ...)`` each, and unusable files."""
-        answer, faults = self._predictor.call_on_posts("features", [post], PARTS)
+    def features(self, posts: Sequence[Post]) -> tuple[Features, list[Rejection]]:
+        """Return the features of posts, ``(posts, ...)`` each, and unusable files.
+
+        Recordings must have as many segments in all posts.
+        """
+        answer, faults = self._predictor.call_on_posts("features", posts, PARTS)
         return {name: tf.constant(array) for name, array in answer.items()}, faults
 
     def logits(self, features: Features) -> tf.Tensor:

@@ -71,9 +71,9 @@ def _shaded(words: list[Word]) -> list[dict]:
         {
             "text": word.text,
             "effect": word.effect,
-            "shade": round(abs(word.effect) / effect, 3),
-            "attention": word.attention,
-            "weight": round((word.attention or 0.0) / attention, 3),
+            "strength": round(abs(word.effect) / effect, 3),
+            "weight": word.attention,
+            "shade": round((word.attention or 0.0) / attention, 3),
         }
         for word in words
     ]

@@ -68,7 +68,7 @@ def test_words_are_those_of_the_texts_and_sum_to_what_they_add(explained, explan
 def test_effects_are_what_zero_vectors_take_away(explained, explanation):
     _, explainer, (post, *_) = explained
     network = explainer.network
-    features, _ = network.features(post)
+    features, _ = network.features([post])
     gates = {
         name: np.zeros(features[name].shape[:2], "float32")
         for name in ("words", "supporting_words")

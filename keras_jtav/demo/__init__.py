@@ -1,0 +1,1 @@
+"""A page to play with: drop a picture or a post, and see what a model answers."""
