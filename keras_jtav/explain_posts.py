@@ -64,7 +64,7 @@ def _file_name(name: str) -> str:
         >>> _file_name("song00001-0")
         'song00001-0'
         >>> _file_name("../a b")
-        'ab-a02f7f28'
+        'ab-2c2c791a'
     """
     plain = "".join(c for c in name if c.isascii() and (c.isalnum() or c in "-_"))
     if plain == name:

@@ -93,10 +93,11 @@ class SongAnswers:
         query.pop("image_ok")
         scores = self._predictor.call("score", **query, **self._encodings)["logit"][0]
         best = np.argsort(-scores, kind="stable")[:TOP]
+        lyrics = {row: self._songs[row].texts.get("lyrics", "") for row in best}
         pairs = [
-            Post(song_name(self._songs[row]), {**self._songs[row].texts} | post.texts)
-            for row in best
-            if self._songs[row].texts.get("lyrics")
+            Post(song_name(self._songs[row]), {**post.texts, "lyrics": text})
+            for row, text in lyrics.items()
+            if text
         ]
         read = dict(
             zip([p.id for p in pairs], self._explainer.attention(pairs), strict=True)

@@ -25,6 +25,13 @@ def explained(finished_run):
     return predictor, Explainer(predictor), whole
 
 
+@pytest.fixture(scope="module")
+def explanation(explained):
+    """What is said of the first post."""
+    _, explainer, posts = explained
+    return explainer.explain(posts[0])
+
+
 def logit_of(predictor, post):
     return float(
         predictor.call_on_posts("serving_default", [post], PARTS)[0]["logit"][0]
