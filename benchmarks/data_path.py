@@ -92,8 +92,8 @@ def main():
         print(f"{os.cpu_count()} CPU cores, TensorFlow {tf.__version__}\n")
         seconds_to_prepare(config)  # writes the embedded data, too
         forget_features()
-        first, prepared = seconds_to_prepare(config)
-        later, _ = seconds_to_prepare(config)
+        first, _ = seconds_to_prepare(config)
+        later, prepared = seconds_to_prepare(config)
         num_posts = sum(map(len, prepared.posts.values()))
         print(f"{num_posts} posts to features, words' vectors trained before")
         print(f"  first run                   {first:7.2f} s")
@@ -105,7 +105,8 @@ def main():
         print(f"  keras-jtav prepare          {writing:7.2f} s")
         print(f"  first run on its records    {unpacking:7.2f} s")
         print(f"  later run on its records    {again:7.2f} s")
-        seconds = waiting(config, prepared)
+        forget_features()
+        seconds = waiting(config, seconds_to_prepare(config)[1])
         print(
             f"\ntraining, batch {config.train.batch_size}, milliseconds: median of "
             f"{ROUNDS} rounds of {CALLS} (least to most)"

@@ -14,7 +14,6 @@ MODEL is an exported retrieval model of the small preset, FOLDER where the index
 import argparse
 import json
 import os
-import resource
 import sys
 import time
 from pathlib import Path
@@ -23,6 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from clustered_songs import jitter, pictures, portions, real_songs, unit
+from timing import peak_megabytes
 
 from keras_jtav.config import Config
 from keras_jtav.data.pairs import first_rows_of_songs
@@ -293,10 +293,6 @@ def _status(field):
         if line.startswith(field):
             return int(line.split()[1]) / 1024
     return float("nan")
-
-
-def peak_megabytes():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Timing in turns, and peaks of memory: what the benchmarks share."""
 
 import multiprocessing
-import resource
 import statistics
 import time
+from pathlib import Path
 
 
 def in_turns(forms, rounds, calls=1):
@@ -67,5 +67,14 @@ def alone(job, *arguments):
 
 def _measure(queue, job, arguments):
     result = job(*arguments)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    queue.put((result, peak))
+    queue.put((result, peak_megabytes()))
+
+
+def peak_megabytes():
+    """Return the peak of this process's memory, in MiB.
+
+    Not ``getrusage``: what that says of a new process starts at its parent's size.
+    """
+    status = Path("/proc/self/status").read_text()
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024
