@@ -73,8 +73,7 @@ class Network:
         self._predictor = predictor
         self._models = build_model(config, self.spec)
         own = {id(v): v for model in self._models.values() for v in model.variables}
-        exported = predictor.saved_model.model_variables
-        for variable, value in zip(own.values(), exported, strict=True):
+        for variable, value in zip(own.values(), predictor.variables, strict=True):
             variable.assign(value)
         seen = set(config.modalities)
         self.players = [

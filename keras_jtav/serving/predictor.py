@@ -51,6 +51,13 @@ class Predictor:
         """Name of the weights; empty where an earlier version wrote the model."""
         return self.settings.get("fingerprint", "")
 
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """Those of the Keras models, in the order in which ``Endpoints`` has them."""
+        # A model with an index inside holds the one that it was made from.
+        model = getattr(self.saved_model, "model", self.saved_model)
+        return list(model.model_variables)
+
     def outputs(self, endpoint: str) -> set[str]:
         """Return the names of what an endpoint answers."""
         return set(self.saved_model.signatures[endpoint].structured_outputs)

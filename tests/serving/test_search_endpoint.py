@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_jtav.attribution import Explainer
 from keras_jtav.preparation import load_table
 from keras_jtav.serving import search_endpoint
 from keras_jtav.serving.predictor import Predictor
@@ -180,3 +181,13 @@ def test_too_many_songs_or_none_are_refused(parts, monkeypatch):
     with pytest.raises(ValueError, match=r"takes 1 to 10 songs.*predict --index"):
         export_with_index(predictor, index)
     assert sorted(predictor.folder.parent.iterdir()) == versions
+
+
+def test_it_can_still_be_explained(finished_run, parts):
+    posts, predictor, _, inside = parts
+    post = next(post for post in posts if not post.missing)
+    expected, explained = (
+        Explainer(model).parts(post) for model in (predictor, inside)
+    )
+    for part, value in expected.items():
+        assert explained[part] == pytest.approx(value, abs=1e-5)
