@@ -16,7 +16,7 @@ SCRIPT = Path(__file__).with_name("fusion_apart.py")
 
 
 # What multiplies the first weights, and the nodes that are then exact.
-STEEPNESS = {3.0: 17, 30.0: 65, 600.0: None}
+STEEPNESS = {3.0: 17, 60.0: 65, 600.0: None}
 
 
 def make_case(rng, steepness):
@@ -25,6 +25,7 @@ def make_case(rng, steepness):
     m, n = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (m, n))
     layer = CrossModalFusion(units=12)
     layer.build([m.shape, n.shape])
+    layer.set_weights([rng.normal(0, 0.1, w.shape) for w in layer.weights])
     for pooling in (layer.row_pooling, layer.column_pooling):
         pooling.kernel.assign(steepness * pooling.kernel)
     return layer, m, n, rng.normal(size=(3, 470)).astype("float32")

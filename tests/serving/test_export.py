@@ -104,7 +104,7 @@ def test_the_endpoints_are_those_of_the_task(exported):
         "sentiment": {"encode"},
         "retrieval": {"encode_query", "encode_song", "score"},
     }[config.task]
-    assert names == {"serving_default", "settings"} | own
+    assert names == {"serving_default", "features", "settings"} | own
 
 
 def test_settings_travel_inside(exported):
