@@ -14,7 +14,8 @@ import numpy as np
 import tensorflow as tf
 import torch
 from timing import cell, in_turns
-from torch_jtav import DenseNet121, Jtav, SmallCnn, take_weights
+from torch_encoders import DenseNet121, SmallCnn
+from torch_jtav import Jtav, take_weights
 
 from keras_jtav import build_model
 from keras_jtav.config import Component
