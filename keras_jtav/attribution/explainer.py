@@ -89,13 +89,26 @@ class Explainer:
             song=post.song or "",
             class_names=tuple(self._settings["class_names"]),
             logit=logit,
-            absent_logit=logit - sum(parts.values()),
+            answer=self._answer(logit),
+            absent_logit=self._absent_logit(features),
             parts=parts,
             words=self._words(post, features),
             sound=self._sound(post, features, faults),
             picture=self._picture(features),
             faults=[f"{fault.file}: {fault.reason}" for fault in faults],
         )
+
+    def _answer(self, logit: float) -> str:
+        """Return the class that ``predict`` names, by the model's own threshold."""
+        if self.network.config.task == "retrieval":
+            return ""
+        probability = 1 / (1 + np.exp(-logit))
+        is_second = probability >= self._settings["threshold"]
+        return self._settings["class_names"][int(is_second)]
+
+    def _absent_logit(self, features: Features) -> float:
+        nothing = dict.fromkeys(self.network.players, np.array([False]))
+        return float(self.network.logits(self.network.hide(features, nothing))[0])
 
     def parts(self, post: Post) -> dict[str, float]:
         """Return the Shapley value of each part of a post, and nothing else."""

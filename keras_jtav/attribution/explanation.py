@@ -52,7 +52,8 @@ class Explanation:
         id: The post; in retrieval the query.
         song: Retrieval: the song beside it.
         class_names: Of probability 0 and 1.
-        logit: The answer.
+        answer: Sentiment: the class that the model names, by its own threshold.
+        logit: The answer as a number.
         absent_logit: The answer when every part is missing.
         parts: Exact Shapley value of each part; they sum to ``logit - absent_logit``.
         words: Of all texts, in their order.
@@ -66,6 +67,7 @@ class Explanation:
     id: str
     song: str
     class_names: tuple[str, ...]
+    answer: str
     logit: float
     absent_logit: float
     parts: dict[str, float]

@@ -48,7 +48,6 @@ def write_explanation(explanation: Explanation, post: Post, folder: Path) -> lis
         "explain.html.jinja",
         explanation=explanation,
         post=post,
-        answer=explanation.class_names[int(explanation.probability >= 0.5)],
         bars={n: (v, 100 * abs(v) / most) for n, v in explanation.parts.items()},
         texts=[
             (title, _shaded([w for w in explanation.words if w.role == role]))

@@ -43,6 +43,21 @@ def test_what_is_explained_is_the_exported_answer(explained, explanation):
     assert abs(explanation.logit - logit_of(predictor, post)) < 1e-4
 
 
+@pytest.mark.parametrize("side", [-1, 1])
+def test_the_class_is_that_of_the_models_own_threshold(
+    explained, explanation, side, monkeypatch
+):
+    predictor, explainer, _ = explained
+    if predictor.task == "retrieval":
+        assert explanation.answer == ""
+        return
+    threshold = explanation.probability + side * 1e-3
+    settings = {**predictor.settings, "threshold": threshold}
+    monkeypatch.setattr(explainer, "_settings", settings)
+    names = predictor.settings["class_names"]
+    assert explainer._answer(explanation.logit) == names[int(side < 0)]
+
+
 def test_parts_sum_to_the_answer(explained, explanation):
     predictor, _, _ = explained
     total = explanation.absent_logit + sum(explanation.parts.values())
