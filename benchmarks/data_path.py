@@ -26,16 +26,12 @@ from keras_jtav.data.home import home_folder
 from keras_jtav.data.pairs import BatchPlan
 from keras_jtav.experiments import preset_config
 from keras_jtav.model import build_model
-from keras_jtav.preparation import prepare
+from keras_jtav.preparation import prepare, silent
 from keras_jtav.recording import prepare_records
 from keras_jtav.tasks import LogitLoss
 from keras_jtav.training import seed_everything
 
 ROUNDS, CALLS = 9, 20
-
-
-def silent(items, total, title):
-    return items
 
 
 def seconds_to_prepare(config):

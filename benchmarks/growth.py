@@ -27,7 +27,7 @@ def train(task, songs):
     from keras_jtav.config import Component
     from keras_jtav.experiments import preset_config
     from keras_jtav.model import build_model
-    from keras_jtav.preparation import load_table, prepare
+    from keras_jtav.preparation import load_table, prepare, silent
     from keras_jtav.training import seed_everything
     from keras_jtav.transfer import train_phases
 
@@ -48,16 +48,12 @@ def train(task, songs):
         with contextlib.redirect_stdout(io.StringIO()):
             load_table(config)  # writes the files
             start = time.perf_counter()
-            prepared = prepare(config, _silent)
+            prepared = prepare(config, silent)
             preparing = time.perf_counter() - start
             models = build_model(config, prepared.spec, prepared.vocabulary.matrix)
             folder = Path(folder)
             train_phases(config, models, prepared, None, folder, lambda *_: [Clock()])
     return preparing, times[-1] - times[-2]
-
-
-def _silent(items, total, title):
-    return items
 
 
 def main():

@@ -8,6 +8,8 @@ from pathlib import Path
 from keras_jtav import console
 from keras_jtav.config import Config
 from keras_jtav.model import build_model
+from keras_jtav.pages import write_run_page
+from keras_jtav.pages.run_page import FACTS_FILE
 from keras_jtav.preparation import prepare
 from keras_jtav.run import export_settings, write_text
 from keras_jtav.serving.export import can_export, export_model
@@ -63,4 +65,6 @@ def export_run(folder: Path, exports_folder: Path) -> Path:
         exports_folder / config.task,
     )
     write_text(results, json.dumps({**saved, "model": str(exported)}, indent=1))
+    if (folder / FACTS_FILE).exists():  # runs of earlier versions have no page
+        write_run_page(folder)
     return exported

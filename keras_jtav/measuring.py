@@ -22,7 +22,7 @@ from keras_jtav.evaluation.ranks import PROTOCOLS, chance_ranks, placements
 from keras_jtav.evaluation.stored_placements import store
 from keras_jtav.judging import RetrievalJudge, SentimentJudge
 from keras_jtav.model import build_model
-from keras_jtav.preparation import Prepared, prepare
+from keras_jtav.preparation import Prepared, prepare, silent
 from keras_jtav.reporting import RetrievalReport, simple_features
 from keras_jtav.training import release_models, seed_everything
 from keras_jtav.transfer import pretrained_pictures, train_phases
@@ -49,9 +49,9 @@ def measure(
     start = time.monotonic()
     release_models()
     seed_everything(config.train.seed, config.train.jit)
-    prepared = prepare(config, _silent)
+    prepared = prepare(config, silent)
     models = build_model(config, prepared.spec, prepared.vocabulary.matrix)
-    pictures = pretrained_pictures(models, prepared, _silent)
+    pictures = pretrained_pictures(models, prepared, silent)
     history = train_phases(
         config, models, prepared, pictures, work, lambda phase, epochs: []
     )
@@ -138,7 +138,3 @@ def _split_hash(prepared: Prepared) -> str:
     """Return a name of the split: equal names, equal posts."""
     ids = {name: [post.id for post in posts] for name, posts in prepared.posts.items()}
     return hashlib.sha256(json.dumps(ids).encode()).hexdigest()[:12]
-
-
-def _silent(items, total: int, title: str):
-    return items

@@ -30,6 +30,11 @@ from keras_jtav.features.vocabulary import Vocabulary
 Progress = Callable[[Iterable, int, str], Iterable]
 
 
+def silent(items: Iterable, total: int, title: str) -> Iterable:
+    """Return the items: a ``Progress`` that shows nothing."""
+    return items
+
+
 @dataclass(frozen=True)
 class Prepared:
     """The data of a run.

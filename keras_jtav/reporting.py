@@ -113,9 +113,9 @@ class SentimentReport:
             ),
         }
 
-    def draw(self, folder: Path) -> list[Path]:
-        """Save the charts in a folder; return the files."""
-        return _save(self.charts(), folder)
+    def draw(self, charts: Mapping[str, Figure], folder: Path) -> list[Path]:
+        """Save charts in a folder; return the files."""
+        return _save(charts, folder)
 
     def examples(self) -> list[dict]:
         """Return the posts that were answered wrong with the most certainty."""
@@ -212,12 +212,12 @@ class RetrievalReport:
             )
         return rows
 
-    def draw(self, folder: Path) -> list[Path]:
-        """Draw curves, ranks and a sheet of queries into a folder; return the files.
+    def draw(self, charts: Mapping[str, Figure], folder: Path) -> list[Path]:
+        """Save charts and a sheet of queries in a folder; return the files.
 
         There is no sheet where there are no pictures to show.
         """
-        figures = self.charts()
+        figures = dict(charts)
         if self._prepared.ready is None:
             store = self._prepared.store
             shown = store.image if isinstance(store, RecordStore) else decode_image

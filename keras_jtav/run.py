@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from keras_jtav import console
 from keras_jtav.allocator import keep_freed_memory
 from keras_jtav.config import MODALITIES, Config
@@ -145,10 +147,11 @@ def run(
         "model": model,
         "settings": report.settings,
     }
-    facts = _page_facts(config, prepared, report)
+    charts = report.charts()
+    facts = _page_facts(config, prepared, report, charts)
     write_text(folder / FACTS_FILE, json.dumps(facts, indent=1))
     write_text(folder / "metrics.json", json.dumps(metrics, indent=1))
-    pictures = report.draw(folder)
+    pictures = report.draw(charts, folder)
     page = write_run_page(folder)
 
     for protocol, rows in report.metrics.items():
@@ -252,14 +255,17 @@ def _has_statistics(config: Config) -> bool:
 
 
 def _page_facts(
-    config: Config, prepared: Prepared, report: SentimentReport | RetrievalReport
+    config: Config,
+    prepared: Prepared,
+    report: SentimentReport | RetrievalReport,
+    charts: Mapping[str, Figure],
 ) -> dict:
     """Return what the page of a run shows beside its metrics."""
     arguments = (prepared.rejections, prepared.class_names, config.task)
     return {
         "data": summarize(prepared.posts, *arguments),
         "examples": [] if prepared.ready is not None else report.examples(),
-        "charts": {name: svg_text(chart) for name, chart in report.charts().items()},
+        "charts": {name: svg_text(chart) for name, chart in charts.items()},
         "versions": _versions(),
     }
 

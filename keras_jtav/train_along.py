@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 
 from keras_jtav import console
@@ -11,7 +10,7 @@ from keras_jtav.allocator import keep_freed_memory
 from keras_jtav.config import Config
 from keras_jtav.devices import Processes
 from keras_jtav.model import build_model
-from keras_jtav.preparation import prepare
+from keras_jtav.preparation import prepare, silent
 from keras_jtav.training import seed_everything
 from keras_jtav.transfer import pretrained_pictures, train_phases
 
@@ -27,16 +26,12 @@ def train_along(config: Config, processes: Processes) -> None:
         return processes.leave()
     keep_freed_memory()
     seed_everything(config.train.seed, config.train.jit)
-    prepared = prepare(config, _without_a_bar)
+    prepared = prepare(config, silent)
     models = build_model(config, prepared.spec, prepared.vocabulary.matrix)
-    pictures = pretrained_pictures(models, prepared, _without_a_bar)
+    pictures = pretrained_pictures(models, prepared, silent)
     with tempfile.TemporaryDirectory() as folder:
         train_phases(
             config, models, prepared, pictures, Path(folder), lambda *phase: []
         )
     processes.leave()
     console.say(f"process {processes.index} is done; process 0 has the results")
-
-
-def _without_a_bar(items: Iterable, total: int, title: str) -> Iterable:
-    return items

@@ -6,7 +6,7 @@ import pytest
 from keras_jtav import index_songs as module
 from keras_jtav.data.manifest import write_manifest
 from keras_jtav.index_songs import Indexed, index_songs
-from keras_jtav.preparation import load_table
+from keras_jtav.preparation import load_table, silent
 from keras_jtav.serving import inverted_lists
 from keras_jtav.serving.predictor import Predictor
 from keras_jtav.serving.song_index import SongIndex
@@ -28,10 +28,6 @@ def songs(finished_run):
         if post.audio is not None and post.texts.get("lyrics")
     }
     return list(by_song.values())[:10]
-
-
-def silent(items, total, title):
-    return items
 
 
 def run(predictor, posts, tmp_path):

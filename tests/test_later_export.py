@@ -19,6 +19,7 @@ def test_a_later_export_answers_as_the_one_of_the_run(finished_run, tmp_path):
     exported = export_run(folder, tmp_path / "exports")
     assert exported == tmp_path / "exports" / config.task / "1"
     assert json.loads((folder / "metrics.json").read_text())["model"] == str(exported)
+    assert f"SavedModel: {exported}" in (folder / "report.html").read_text()
     posts = load_table(config).posts[:8]
     parts = ("image", "audio", "lyrics", "caption")
     later, own = (

@@ -15,7 +15,7 @@ from keras_jtav.encoders.small_cnn import small_cnn
 from keras_jtav.experiments import preset_config
 from keras_jtav.judging import JUDGES
 from keras_jtav.model import build_model
-from keras_jtav.preparation import prepare
+from keras_jtav.preparation import prepare, silent
 from keras_jtav.reporting import simple_features
 from keras_jtav.transfer import (
     copy_weights,
@@ -23,10 +23,6 @@ from keras_jtav.transfer import (
     train_phases,
     with_backbone_features,
 )
-
-
-def silent(items, total, title):
-    return items
 
 
 @pytest.fixture(params=["sentiment", "retrieval"])

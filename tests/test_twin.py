@@ -7,16 +7,12 @@ import pytest
 from keras_jtav.experiments import preset_config
 from keras_jtav.judging import JUDGES
 from keras_jtav.model import build_model
-from keras_jtav.preparation import prepare
+from keras_jtav.preparation import prepare, silent
 from keras_jtav.serving.export import export_model
 from keras_jtav.serving.predictor import Predictor
 from keras_jtav.training import Validation, seed_everything
 from keras_jtav.transfer import train_phases
 from keras_jtav.twin import Twin
-
-
-def silent(items, total, title):
-    return items
 
 
 def make_model(value):

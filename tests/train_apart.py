@@ -12,10 +12,6 @@ from pathlib import Path
 import numpy as np
 
 
-def silent(items, total, title):
-    return items
-
-
 def split_cpu(number):
     """Make TensorFlow see several CPUs."""
     import tensorflow as tf
@@ -30,7 +26,7 @@ def main(task, settings, folder, out, logical_cpus=1):
     from keras_jtav.devices import join_processes
     from keras_jtav.experiments import preset_config
     from keras_jtav.model import build_model
-    from keras_jtav.preparation import prepare
+    from keras_jtav.preparation import prepare, silent
     from keras_jtav.training import seed_everything
     from keras_jtav.transfer import pretrained_pictures, train_phases
 

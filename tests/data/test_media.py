@@ -13,6 +13,7 @@ from keras_jtav.data.post import Post
 from keras_jtav.features.preprocessor import Preprocessor
 from keras_jtav.features.vocabulary import Vocabulary
 from keras_jtav.options import DataOptions, FeatureOptions
+from keras_jtav.preparation import silent
 
 RATE_HZ = 22_050
 FEATURES = FeatureOptions(
@@ -20,10 +21,6 @@ FEATURES = FeatureOptions(
 )
 VOCABULARY = Vocabulary(["la"], np.eye(3, 2, dtype="float32") * [[0], [1], [1]])
 PREPROCESSOR = Preprocessor(FEATURES, VOCABULARY)
-
-
-def silent(items, total, title):
-    return items
 
 
 @pytest.fixture

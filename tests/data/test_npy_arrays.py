@@ -10,7 +10,7 @@ from keras_jtav.data.splits import split_posts
 from keras_jtav.encoders import ENCODERS
 from keras_jtav.experiments import preset_config
 from keras_jtav.model import build_model
-from keras_jtav.preparation import prepare
+from keras_jtav.preparation import prepare, silent
 from keras_jtav.run import run
 
 # The released code's sizes, but for the words of lyrics.
@@ -19,10 +19,6 @@ SMALL = {"words": 6, "frames": 4, "bins": 3, "channels": 5, "dim": 2}
 SONGS, TEST_SONGS, IMAGES = 12, 5, 3
 SPLITS = ("train", "test")
 PARTS = ("lyric", "caption", "audio", "image_densenet121")
-
-
-def silent(items, total, title):
-    return items
 
 
 class Source:

@@ -8,7 +8,7 @@ from keras_jtav.data.pairs import BatchPlan
 from keras_jtav.data.record_folder import RecordFolder, shard_path
 from keras_jtav.data.record_store import SHARDS_AT_ONCE, read_shards
 from keras_jtav.evaluation.simple_features import MEASURES
-from keras_jtav.preparation import prepare
+from keras_jtav.preparation import prepare, silent
 
 NAMES = (
     "words",
@@ -18,10 +18,6 @@ NAMES = (
     "image",
     "image_mask",
 )
-
-
-def silent(items, total, title):
-    return items
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 from keras_jtav.data.pairs import BatchPlan
 from keras_jtav.data.pipeline import PostFeatures
 from keras_jtav.data.record_stream import StreamedFeatures
-from keras_jtav.preparation import prepare
+from keras_jtav.preparation import prepare, silent
 
 NAMES = (
     "words",
@@ -17,10 +17,6 @@ NAMES = (
     "image_mask",
 )
 BATCH = 8
-
-
-def silent(items, total, title):
-    return items
 
 
 @pytest.fixture(scope="module")

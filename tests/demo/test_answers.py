@@ -7,15 +7,11 @@ from keras_jtav.data.manifest import write_manifest
 from keras_jtav.data.pairs import first_rows_of_songs, unify_songs
 from keras_jtav.demo.answers import SentimentAnswers, SongAnswers
 from keras_jtav.predict import rank_songs
-from keras_jtav.preparation import load_table
+from keras_jtav.preparation import load_table, silent
 from keras_jtav.serving.predictor import Predictor
 
 for_sentiment = pytest.mark.parametrize("finished_run", ["sentiment"], indirect=True)
 for_retrieval = pytest.mark.parametrize("finished_run", ["retrieval"], indirect=True)
-
-
-def silent(items, total, title):
-    return items
 
 
 @pytest.fixture
