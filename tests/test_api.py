@@ -8,8 +8,19 @@ import keras_jtav
 
 def test_every_name_loads():
     for name in keras_jtav.__all__:
-        assert getattr(keras_jtav, name) is not None
+        assert callable(getattr(keras_jtav, name))
     assert set(keras_jtav.__all__) <= set(dir(keras_jtav))
+
+
+@pytest.mark.parametrize("before", ["", "import keras_jtav.cli, keras_jtav.tabulate"])
+def test_run_is_a_function_and_not_its_file(before):
+    call = 'run(Config().override(["fusion=nonsense"]))'
+    process = subprocess.run(
+        [sys.executable, "-c", f"{before}\nfrom keras_jtav import Config, run; {call}"],
+        capture_output=True,
+        text=True,
+    )
+    assert "ValueError: `fusion` must be one of" in process.stderr
 
 
 def test_an_unknown_name_is_an_attribute_error():

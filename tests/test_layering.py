@@ -11,6 +11,7 @@ PACKAGE = Path(keras_jtav.__file__).parent
 ORDER = (
     "quiet",
     "allocator",
+    "callable_module",
     "options",
     "config",
     "devices",
@@ -42,6 +43,7 @@ ORDER = (
     "demo",
     "demo_command",
     "index_command",
+    "manifest_command",
     "predict_command",
     "train_along",
     "run",
