@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from keras_jtav.config import Component, Config
     from keras_jtav.data import load_posts
     from keras_jtav.data.check import check_table
+    from keras_jtav.data.folder_posts import posts_from_folder
     from keras_jtav.data.manifest import read_manifest, write_manifest
     from keras_jtav.data.post import Post
     from keras_jtav.experiments import preset_config
     from keras_jtav.model import build_model
+    from keras_jtav.pages.page_view import PageView
     from keras_jtav.run import run
     from keras_jtav.serving.predictor import Predictor
     from keras_jtav.serving.song_index import SongIndex
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Component": "config",
     "Config": "config",
+    "PageView": "pages.page_view",
     "Post": "data.post",
     "Predictor": "serving.predictor",
     "SongIndex": "serving.song_index",
@@ -31,6 +34,7 @@ _HOMES = {
     "check_table": "data.check",
     "explain": "attribution",
     "load_posts": "data",
+    "posts_from_folder": "data.folder_posts",
     "preset_config": "experiments",
     "read_manifest": "data.manifest",
     "run": "run",
@@ -40,6 +44,7 @@ _HOMES = {
 __all__ = [
     "Component",
     "Config",
+    "PageView",
     "Post",
     "Predictor",
     "SongIndex",
@@ -47,6 +52,7 @@ __all__ = [
     "check_table",
     "explain",
     "load_posts",
+    "posts_from_folder",
     "preset_config",
     "read_manifest",
     "run",

@@ -16,6 +16,7 @@ from keras_jtav.demo_command import add_demo
 from keras_jtav.experiments import EXPERIMENTS, find_experiment, with_released_convnet
 from keras_jtav.explain_command import add_explain
 from keras_jtav.index_command import add_index
+from keras_jtav.manifest_command import add_manifest
 from keras_jtav.predict_command import add_predict
 from keras_jtav.quiet import quiet_import
 from keras_jtav.shared_options import add_data_options, config_from_options
@@ -56,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_train(commands.add_parser("train", help="train, judge and export a model"))
     _add_prepare(commands.add_parser("prepare", help="turn posts into shards once"))
+    add_manifest(commands.add_parser("manifest", help="turn a folder into a table"))
     _add_check(commands.add_parser("check", help="read a table of posts and report"))
     add_predict(commands.add_parser("predict", help="use an exported model on files"))
     add_index(commands.add_parser("index", help="keep songs to be found by pictures"))

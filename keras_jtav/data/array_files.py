@@ -106,7 +106,7 @@ class ArrayFolder:
 def _load(path: Path) -> np.ndarray:
     if not path.is_file():
         raise FileNotFoundError(
-            f"There is no array {path}. docs/guide.md lists the files that "
+            f"There is no array {path}. docs/data-sets.md lists the files "
             "`--dataset npy` reads."
         )
     try:

@@ -104,7 +104,7 @@ def write_manifest(
         ValueError: No posts, another ending, or class names that would be read back in
             the other order.
     """
-    if _in_order(*class_names) != tuple(class_names):
+    if class_order(*class_names) != tuple(class_names):
         raise ValueError(
             f"`class_names` {tuple(class_names)} would be read back the other way "
             "round. Swap them and the labels, or call them 0 and 1."
@@ -187,12 +187,17 @@ def _classes(path: Path, rows: list[Row]) -> tuple[dict[str, int], tuple[str, st
             f"{path}: `label` has {len(common)} values, expected two classes: {listed}"
             f"{' and more' if len(common) > 8 else ''}. Keep two, empty the others."
         )
-    names = _in_order(common[0], [*common, f"not {common[0]}"][1])
+    names = class_order(common[0], [*common, f"not {common[0]}"][1])
     return {names[0]: 0, names[1]: 1}, names
 
 
-def _in_order(*names: str) -> tuple[str, str]:
-    """Return two class names, class 0 first."""
+def class_order(*names: str) -> tuple[str, str]:
+    """Return two class names, class 0 first.
+
+    Example:
+        >>> class_order("sad", "glad"), class_order("positive", "negative")
+        (('glad', 'sad'), ('negative', 'positive'))
+    """
     known = [KNOWN_LABELS.get(name.casefold(), -1) for name in names]
     if sorted(known) == [0, 1]:
         return (names[known.index(0)], names[known.index(1)])
