@@ -30,7 +30,11 @@ demo: setup ## Train, judge and export on the embedded data
 
 .PHONY: test
 test: setup weights ## Run the ordinary test suite
-	$(BIN)/python $(PYTEST)
+	$(BIN)/python $(PYTEST) -m 'not notebook'
+
+.PHONY: test-notebooks
+test-notebooks: setup ## Run every notebook from a clean kernel
+	$(BIN)/python -m pytest tests/test_notebooks.py
 
 .PHONY: test-beam
 test-beam: ## Run the tests that need Apache Beam, in an environment of their own
@@ -46,7 +50,7 @@ test-demo: ## Run the tests of the page to play with, in an environment of their
 
 .PHONY: test-fast
 test-fast: setup ## Run the tests that take less than about 20 seconds
-	$(BIN)/python $(PYTEST) -m 'not slow'
+	$(BIN)/python $(PYTEST) -m 'not slow and not notebook'
 
 .PHONY: lint
 lint: setup ## Check style and format
