@@ -30,7 +30,11 @@ demo: setup ## Train, judge and export on the embedded data
 
 .PHONY: test
 test: setup weights ## Run the ordinary test suite
-	$(BIN)/python $(PYTEST)
+	$(BIN)/python $(PYTEST) -m 'not slow and not notebook'
+
+.PHONY: test-slow
+test-slow: setup weights ## Run the tests that take longer than about 20 seconds
+	$(BIN)/python $(PYTEST) -m slow
 
 .PHONY: test-beam
 test-beam: ## Run the tests that need Apache Beam, in an environment of their own
@@ -43,10 +47,6 @@ test-demo: ## Run the tests of the page to play with, in an environment of their
 	$(PYTHON) -m venv .venv-demo
 	.venv-demo/bin/python -m pip install --quiet --editable '.[demo]' pytest selenium
 	.venv-demo/bin/python -m pytest tests/demo/test_page.py
-
-.PHONY: test-fast
-test-fast: setup ## Run the tests that take less than about 20 seconds
-	$(BIN)/python $(PYTEST) -m 'not slow'
 
 .PHONY: lint
 lint: setup ## Check style and format
