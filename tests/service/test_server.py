@@ -30,7 +30,7 @@ import tritonclient.http
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
 ROWS = 4
 
 
@@ -62,7 +62,7 @@ class Service:
 
     def ask(self, method, path, body=None, headers=()):
         """Return status, headers and body of an answer."""
-        connection = http.client.HTTPConnection(self.host, timeout=60)
+        connection = http.client.HTTPConnection(self.host, timeout=PATIENCE_SECONDS)
         with contextlib.closing(connection):
             connection.request(method, path, body, dict(headers))
             response = connection.getresponse()
@@ -75,7 +75,7 @@ class Service:
         status, _, answer = self.ask("POST", path, text, headers)
         return status, json.loads(answer)
 
-    def stop(self, patience=60):
+    def stop(self, patience=PATIENCE_SECONDS):
         """End the service as a container does; return its exit status."""
         with self.process:
             self.process.send_signal(signal.SIGTERM)
@@ -170,13 +170,15 @@ def test_the_official_stubs_of_tensorflow_serving(service, media, expected):
         request.model_spec.signature_name = "serving_default"
         for name, array in media.items():
             request.inputs[name].CopyFrom(tf.make_tensor_proto(array))
-        response = stub.Predict(request, timeout=60)
+        response = stub.Predict(request, timeout=PATIENCE_SECONDS)
         found = {name: tf.make_ndarray(t) for name, t in response.outputs.items()}
         assert set(found) == set(expected)
         same(found, expected)
         assert response.model_spec.version.value == 1
         request.output_filter.append("logit")
-        assert list(stub.Predict(request, timeout=60).outputs) == ["logit"]
+        assert list(stub.Predict(request, timeout=PATIENCE_SECONDS).outputs) == [
+            "logit"
+        ]
 
 
 def test_encodings_and_scores(finished_run, service, media, predictor):
@@ -271,7 +273,7 @@ def test_bad_requests_of_version_2(service):
 
 def predict_stub(channel, content):
     call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
-    return call(content, timeout=60)
+    return call(content, timeout=PATIENCE_SECONDS)
 
 
 def test_bad_requests_of_predict(service):
@@ -428,7 +430,11 @@ def test_time_outs_and_a_stop_that_finishes_what_is_at_work(
 def words_of_a_failed_start(*arguments):
     command = [sys.executable, "-m", "keras_jtav", "serve", *map(str, arguments)]
     process = subprocess.run(
-        command, capture_output=True, text=True, timeout=120, env=environment()
+        command,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        env=environment(),
     )
     assert process.returncode == 1
     (line,) = process.stderr.splitlines()
