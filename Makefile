@@ -48,6 +48,13 @@ test-demo: ## Run the tests of the page to play with, in an environment of their
 	.venv-demo/bin/python -m pip install --quiet --editable '.[demo]' pytest selenium
 	.venv-demo/bin/python -m pytest tests/demo/test_page.py
 
+.PHONY: test-serve
+test-serve: ## Run the tests of the service, in an environment of their own
+	$(PYTHON) -m venv .venv-serve
+	.venv-serve/bin/python -m pip install --quiet --editable '.[serve]' pytest 'tritonclient[http,grpc]'
+	.venv-serve/bin/python -m pip install --quiet --no-deps tensorflow-serving-api
+	.venv-serve/bin/python -m pytest tests/service/test_server.py
+
 .PHONY: lint
 lint: setup ## Check style and format
 	$(BIN)/ruff check .
@@ -84,4 +91,4 @@ picture: demo ## Draw the README's picture again, from a demo run
 
 .PHONY: clean
 clean: ## Remove the environment, runs and caches of tools
-	rm -rf $(VENV) .venv-beam .venv-demo .venv-docs runs build dist site *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-beam .venv-demo .venv-docs .venv-serve runs build dist site *.egg-info .pytest_cache .ruff_cache

@@ -38,7 +38,8 @@ def python(*arguments):
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["train"], ["prepare"], ["check"], ["predict"]]
+    "command",
+    [[], ["train"], ["prepare"], ["check"], ["predict"], ["serve"], ["export"]],
 )
 def test_help_fits_on_one_screen(command, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")

@@ -32,6 +32,7 @@ ORDER = (
     "reporting",
     "serving",
     "attribution",
+    "onnx_files",
     "experiments",
     "predict",
     "index_songs",
@@ -41,6 +42,8 @@ ORDER = (
     "explain_command",
     "demo",
     "demo_command",
+    "service",
+    "serve_command",
     "index_command",
     "predict_command",
     "train_along",
@@ -55,7 +58,16 @@ ORDER = (
     "tabulate",
     "cli",
 )
-TENSORFLOW_ROOMS = {"devices", "data", "features", "serving", "training", "attribution"}
+TENSORFLOW_ROOMS = {
+    "devices",
+    "data",
+    "features",
+    "serving",
+    "service",
+    "training",
+    "attribution",
+    "onnx_files",
+}
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.stem not in ("__main__",))
 
 
