@@ -30,11 +30,15 @@ demo: setup ## Train, judge and export on the embedded data
 
 .PHONY: test
 test: setup weights ## Run the ordinary test suite
-	$(BIN)/python $(PYTEST) -m 'not notebook'
+	$(BIN)/python $(PYTEST) -m 'not slow and not notebook'
+
+.PHONY: test-slow
+test-slow: setup weights ## Run the tests that take longer than about 20 seconds
+	$(BIN)/python $(PYTEST) -m slow
 
 .PHONY: test-notebooks
 test-notebooks: setup ## Run every notebook from a clean kernel
-	$(BIN)/python -m pytest tests/test_notebooks.py
+	$(BIN)/python -m pytest -m notebook tests/test_notebooks.py
 
 .PHONY: test-beam
 test-beam: ## Run the tests that need Apache Beam, in an environment of their own
@@ -48,9 +52,12 @@ test-demo: ## Run the tests of the page to play with, in an environment of their
 	.venv-demo/bin/python -m pip install --quiet --editable '.[demo]' pytest selenium
 	.venv-demo/bin/python -m pytest tests/demo/test_page.py
 
-.PHONY: test-fast
-test-fast: setup ## Run the tests that take less than about 20 seconds
-	$(BIN)/python $(PYTEST) -m 'not slow and not notebook'
+.PHONY: test-serve
+test-serve: ## Run the tests of the service, in an environment of their own
+	$(PYTHON) -m venv .venv-serve
+	.venv-serve/bin/python -m pip install --quiet --editable '.[serve]' pytest 'tritonclient[http,grpc]'
+	.venv-serve/bin/python -m pip install --quiet --no-deps tensorflow-serving-api
+	.venv-serve/bin/python -m pytest tests/service/test_server.py
 
 .PHONY: lint
 lint: setup ## Check style and format
@@ -88,4 +95,4 @@ picture: demo ## Draw the README's picture again, from a demo run
 
 .PHONY: clean
 clean: ## Remove the environment, runs and caches of tools
-	rm -rf $(VENV) .venv-beam .venv-demo .venv-docs runs build dist site *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-beam .venv-demo .venv-docs .venv-serve runs build dist site *.egg-info .pytest_cache .ruff_cache

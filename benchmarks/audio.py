@@ -18,6 +18,7 @@ import soundfile
 import tensorflow as tf
 from timing import cell, in_turns, ratio
 
+from keras_jtav.allocator import keep_freed_memory
 from keras_jtav.config import SAMPLE_RATE_HZ
 from keras_jtav.data.decode import decode_audio
 from keras_jtav.features.cqt import ConstantQ
@@ -56,7 +57,7 @@ def librosa_cqt(wave):
     return librosa.amplitude_to_db(np.abs(spectrum)).T
 
 
-def pipeline(constant_q):
+def pipeline(constant_q, paths):
     """Return what reads files as training does, and gives decibels."""
 
     def decode(path):
@@ -66,12 +67,10 @@ def pipeline(constant_q):
         wave = tf.numpy_function(decode, [path], tf.float32)
         return constant_q(cut_segments(tf.ensure_shape(wave, [None]), SAMPLES))[0]
 
-    def run(paths):
-        dataset = tf.data.Dataset.from_tensor_slices(paths)
-        dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
-        return list(dataset.prefetch(tf.data.AUTOTUNE).as_numpy_iterator())
-
-    return run
+    dataset = tf.data.Dataset.from_tensor_slices(paths)
+    dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = dataset.prefetch(tf.data.AUTOTUNE)
+    return lambda: list(dataset.as_numpy_iterator())
 
 
 def compare(title, ours, others):
@@ -83,10 +82,10 @@ def compare(title, ours, others):
 
 
 def main():
+    keep_freed_memory()  # as in training; librosa runs in this process too
     constant_q = ConstantQ(
         sample_rate_hz=SAMPLE_RATE_HZ, hop_samples=HOP_SAMPLES, bins=BINS
     )
-    read = pipeline(constant_q)
     print(
         f"{CLIPS} stereo clips of {SECONDS:.0f} s at {FILE_RATE_HZ} Hz, "
         f"{os.cpu_count()} CPU cores, librosa {librosa.__version__}, TensorFlow "
@@ -98,7 +97,7 @@ def main():
             paths = write_clips(Path(name), suffix)
             compare(
                 f"file to constant-Q decibels, {suffix[1:].upper()}",
-                lambda paths=paths: read(paths),
+                pipeline(constant_q, paths),
                 {
                     "librosa": lambda paths=paths: list(map(librosa_file, paths)),
                     f"librosa, {os.cpu_count()} processes": (

@@ -19,8 +19,10 @@ from keras_jtav.index_command import add_index
 from keras_jtav.manifest_command import add_manifest
 from keras_jtav.predict_command import add_predict
 from keras_jtav.quiet import quiet_import
+from keras_jtav.serve_command import add_serve
 from keras_jtav.shared_options import add_data_options, config_from_options
 
+FORMATS = ("savedmodel", "onnx")
 RUNNERS = ("pool", "direct", "spark", "flink", "dataflow")
 
 
@@ -63,8 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     add_index(commands.add_parser("index", help="keep songs to be found by pictures"))
     add_explain(commands.add_parser("explain", help="say why a model answers so"))
     add_demo(commands.add_parser("demo", help="a page to play with, by Gradio"))
+    add_serve(commands.add_parser("serve", help="answer requests over HTTP and gRPC"))
     _add_report(commands.add_parser("report", help="draw a run or a table again"))
-    _add_export(commands.add_parser("export", help="export a run that JAX trained"))
+    _add_export(commands.add_parser("export", help="export a run, also as ONNX"))
     _add_cache(commands.add_parser("cache", help="show what is kept on disk, or clear"))
     return parser
 
@@ -82,6 +85,13 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_export)
     parser.add_argument("folder", type=Path, help="such as runs/sentiment-synthetic-1")
     parser.add_argument("--exports-dir", type=Path, default=Path("exported_models"))
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        default=FORMATS[0],
+        help="savedmodel (default), such as of a run that JAX trained; onnx: the part "
+        "from features to answers, made from the run's SavedModel",
+    )
 
 
 def _add_report(parser: argparse.ArgumentParser) -> None:
@@ -220,8 +230,10 @@ def _prepare(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     with quiet_import():
         from keras_jtav.later_export import export_run
+        from keras_jtav.onnx_files.export import export_onnx
 
-    print(export_run(options.folder, options.exports_dir))
+    export = export_onnx if options.format == "onnx" else export_run
+    print(export(options.folder, options.exports_dir))
     return 0
 
 

@@ -39,7 +39,10 @@ def python(*arguments):
 
 @pytest.mark.parametrize(
     "command",
-    [[], ["train"], ["prepare"], ["manifest"], ["check"], ["predict"]],
+    [
+        *([], ["train"], ["prepare"], ["manifest"], ["check"], ["predict"]),
+        *(["serve"], ["export"]),
+    ],
 )
 def test_help_fits_on_one_screen(command, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")

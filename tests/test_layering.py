@@ -33,6 +33,7 @@ ORDER = (
     "reporting",
     "serving",
     "attribution",
+    "onnx_files",
     "experiments",
     "predict",
     "index_songs",
@@ -42,6 +43,8 @@ ORDER = (
     "explain_command",
     "demo",
     "demo_command",
+    "service",
+    "serve_command",
     "index_command",
     "manifest_command",
     "predict_command",
@@ -57,7 +60,16 @@ ORDER = (
     "tabulate",
     "cli",
 )
-TENSORFLOW_ROOMS = {"devices", "data", "features", "serving", "training", "attribution"}
+TENSORFLOW_ROOMS = {
+    "devices",
+    "data",
+    "features",
+    "serving",
+    "service",
+    "training",
+    "attribution",
+    "onnx_files",
+}
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.stem not in ("__main__",))
 
 

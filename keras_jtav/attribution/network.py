@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import keras
 import numpy as np
@@ -45,6 +46,7 @@ class Network:
     Attributes:
         config: What the model is.
         spec: Sizes of its features.
+        models: What ``build_model`` returns, with its weights.
         players: The parts of a post that it sees.
 
     Raises:
@@ -62,8 +64,8 @@ class Network:
         config = Config.from_json(json.dumps(settings["config"]))
         if config.matching.name == "image2song":
             raise ValueError(
-                "image2song matches by distances and has no logit to explain. Explain "
-                "a model with matching=jtav."
+                "image2song matches by distances and has no logit, so that it can "
+                "neither be explained nor become ONNX. Use a model with matching=jtav."
             )
         if "image" in config.modalities and "weights" in config.image.kwargs:
             config = config.override(["image.weights=none"])  # they come from the model
@@ -71,8 +73,8 @@ class Network:
         spec = settings["preprocessing"]["spec"]
         self.spec = FeatureSpec(**{**spec, "tag_rows": tuple(spec["tag_rows"])})
         self._predictor = predictor
-        self._models = build_model(config, self.spec)
-        own = {id(v): v for model in self._models.values() for v in model.variables}
+        self.models = build_model(config, self.spec)
+        own = {id(v): v for model in self.models.values() for v in model.variables}
         for variable, value in zip(own.values(), predictor.variables, strict=True):
             variable.assign(value)
         seen = set(config.modalities)
@@ -93,15 +95,24 @@ class Network:
     def logits(self, features: Features) -> tf.Tensor:
         """Return the logits of posts, or of pairs: float ``(rows,)``."""
         if self.config.task == "sentiment":
-            return self._run("train", features)
-        pairs = {
-            **self._run("encode_query", features),
-            **self._run("encode_song", features),
-        }
-        if "encode_text" in self._models:
-            pairs["text_vector"] = self._run("encode_text", pairs)
-            pairs["text_present"] = tf.reduce_any(pairs["words"] != 0, axis=(1, 2))
-        return self._run("score", pairs)
+            return self.run("train", features)
+        return self.score(
+            {**self.run("encode_query", features), **self.run("encode_song", features)}
+        )
+
+    def score(self, pairs: Features) -> tf.Tensor:
+        """Return the logits of pairs, from the encodings of both sides of each row."""
+        if "encode_text" in self.models:
+            present = tf.reduce_any(pairs["words"] != 0, axis=(1, 2))
+            text = self.run("encode_text", pairs)
+            pairs = {**pairs, "text_vector": text, "text_present": present}
+        return self.run("score", pairs)
+
+    def run(self, name: str, features: Mapping[str, tf.Tensor]) -> Any:
+        """Return what one of the models makes of those features that it takes."""
+        model = self.models[name]
+        wanted = {tensor.name: features[tensor.name] for tensor in model.inputs}
+        return model(wanted, training=False)
 
     def hide(self, features: Features, present: Mapping[str, np.ndarray]) -> Features:
         """Return rows of one post's features with parts hidden.
@@ -162,15 +173,10 @@ class Network:
 
     def _layers(self) -> list[keras.Layer]:
         layers = {}
-        for model in self._models.values():
+        for model in self.models.values():
             for layer in model._flatten_layers():  # Keras has no public walk
                 layers[id(layer)] = layer
         return list(layers.values())
-
-    def _run(self, name: str, features: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        model = self._models[name]
-        wanted = {tensor.name: features[tensor.name] for tensor in model.inputs}
-        return model(wanted, training=False)
 
 
 def repeat(features: Features, rows: int) -> Features:

@@ -57,7 +57,9 @@ def decode_audio(source: Path | str | bytes, max_seconds: float = 600.0) -> np.n
     """
     with _opened(source) as stream, _refusing(source, "re-encode it as WAV or FLAC"):
         try:
-            recording = soundfile.SoundFile(stream)
+            # By its descriptor, libsndfile reads a file without calls into Python.
+            opened = stream if isinstance(source, bytes) else stream.fileno()
+            recording = soundfile.SoundFile(opened, closefd=False)
         except (RuntimeError, TypeError) as error:
             raise DecodeError(
                 f"is no recording that libsndfile reads ({error}): convert it to WAV, "
@@ -202,16 +204,27 @@ def _refusing(source: Path | str | bytes, remedy: str) -> Iterator[None]:
 
 
 def _read_mono(recording: soundfile.SoundFile, max_frames: int) -> np.ndarray:
-    weights = np.full(recording.channels, 1 / recording.channels, np.float32)
-    blocks = [np.zeros(0, np.float32)]
-    left = max_frames
+    blocks, left = [], max_frames
     while left > 0:
         block = recording.read(min(left, BLOCK_FRAMES), "float32", always_2d=True)
         if not len(block):
             break
-        blocks.append(block @ weights)  # 13 times as fast as a mean over the axis
+        blocks.append(_mean_of_channels(block))
         left -= len(block)
-    return np.concatenate(blocks)
+    return np.concatenate(blocks or [np.zeros(0, np.float32)])
+
+
+def _mean_of_channels(block: np.ndarray) -> np.ndarray:
+    """Return the mean over channels, ``(frames,)``.
+
+    Channel by channel: a mean over the axis takes ten times as long, and a product with
+    weights wakes BLAS's threads, which then get in the way of those that decode.
+    """
+    share = np.float32(1 / block.shape[1])
+    mean = block[:, 0] * share
+    for channel in range(1, block.shape[1]):
+        mean += block[:, channel] * share
+    return mean
 
 
 def _refuse_cut_short(

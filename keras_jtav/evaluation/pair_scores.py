@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
 import keras
@@ -54,8 +55,8 @@ def pair_scores(
 ) -> np.ndarray:
     """Score every query with every song.
 
-    Lyrics are encoded again only for captions that differ (Sec. 3.1.1: the caption
-    gates the lyrics). Memory is bounded by ``block_pairs``, not by the number of pairs.
+    Lyrics are encoded once for each distinct caption (Sec. 3.1.1: the caption gates
+    the lyrics). Time grows with the pairs; memory is bounded by ``block_pairs``.
 
     Args:
         models: ``score`` and, where text is used, ``encode_text``.
@@ -69,16 +70,17 @@ def pair_scores(
     num_queries = len(next(iter(queries.values())))
     num_songs = len(next(iter(songs.values())))
     order = _by_caption(queries, num_queries)
-    songs_per_block = min(num_songs, block_pairs)
-    queries_per_block = max(1, block_pairs // num_songs)
+    # Square: what each side needs for itself is computed in every block it is part of.
+    songs_per_block = min(num_songs, max(1, math.isqrt(block_pairs)))
+    queries_per_block = max(1, block_pairs // songs_per_block)
     scores = np.empty((num_queries, num_songs), np.float32)
-    for first_query in range(0, num_queries, queries_per_block):
-        rows = order[first_query : first_query + queries_per_block]
-        for first_song in range(0, num_songs, songs_per_block):
-            columns = np.arange(
-                first_song, min(first_song + songs_per_block, num_songs)
-            )
-            block = _score_block(models, take(queries, rows), take(songs, columns))
+    for first_song in range(0, num_songs, songs_per_block):
+        columns = np.arange(first_song, min(first_song + songs_per_block, num_songs))
+        block_songs = take(songs, columns)
+        texts = _Texts(models, block_songs)
+        for first_query in range(0, num_queries, queries_per_block):
+            rows = order[first_query : first_query + queries_per_block]
+            block = _score_block(models, take(queries, rows), block_songs, texts)
             scores[np.ix_(rows, columns)] = block
     return scores
 
@@ -98,37 +100,67 @@ def _caption_index(queries: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.nd
     return distinct.reshape(-1, *captions.shape[1:]), index.ravel()
 
 
+class _Texts:
+    """``t`` of a block of songs, under the captions of one block of queries at a time.
+
+    Blocks come in the order of captions, so that only the captions of the block before
+    can come again.
+
+    Args:
+        models: ``encode_text``, where text is used.
+        songs: What ``encode_song`` gave.
+    """
+
+    def __init__(self, models: Mapping[str, keras.Model], songs: Encodings) -> None:
+        self._encoder = models.get("encode_text")
+        self._words = songs.get("words")
+        self._known: dict[bytes, np.ndarray] = {}
+
+    def by_caption(self, queries: Encodings) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return ``t`` under each distinct caption, and which query has which.
+
+        Returns:
+            Float ``(captions, songs, dim)`` and int ``(queries,)``; ``None`` without
+            text.
+        """
+        if self._encoder is None:
+            return None
+        captions, caption_of = _caption_index(queries)
+        keys = [caption.tobytes() for caption in captions]
+        new = [index for index, key in enumerate(keys) if key not in self._known]
+        known = dict(self._known)
+        if new:
+            encoded = self._encode(captions[new])
+            known |= {
+                keys[index]: text for index, text in zip(new, encoded, strict=True)
+            }
+        self._known = {key: known[key] for key in keys}
+        return np.stack([self._known[key] for key in keys]), caption_of
+
+    def _encode(self, captions: np.ndarray) -> np.ndarray:
+        num_songs = len(self._words)
+        batches = []
+        for first in range(0, len(captions) * num_songs, PAIRS_AT_ONCE):
+            last = min(first + PAIRS_AT_ONCE, len(captions) * num_songs)
+            caption, song = np.divmod(np.arange(first, last), num_songs)
+            batches.append(
+                {"words": self._words[song], "supporting_words": captions[caption]}
+            )
+        return encode(self._encoder, batches).reshape(len(captions), num_songs, -1)
+
+
 def _score_block(
-    models: Mapping[str, keras.Model], queries: Encodings, songs: Encodings
+    models: Mapping[str, keras.Model],
+    queries: Encodings,
+    songs: Encodings,
+    texts: _Texts,
 ) -> np.ndarray:
     """Return the scores of one block, ``(queries, songs)``."""
-    by_caption = _encode_text(models, queries, songs)
+    by_caption = texts.by_caption(queries)
     scores = _score_together(models["score"], queries, songs, by_caption)
     if scores is None:
         scores = _score_one_by_one(models["score"], queries, songs, by_caption)
     return scores
-
-
-def _encode_text(
-    models: Mapping[str, keras.Model], queries: Encodings, songs: Encodings
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return ``t`` of all songs under each distinct caption, and which query has which.
-
-    Returns:
-        Float ``(captions, songs, dim)`` and int ``(queries,)``; ``None`` without text.
-    """
-    if "encode_text" not in models:
-        return None
-    captions, caption_of = _caption_index(queries)
-    num_songs = len(songs["words"])
-    batches = []
-    for first in range(0, len(captions) * num_songs, PAIRS_AT_ONCE):
-        last = min(first + PAIRS_AT_ONCE, len(captions) * num_songs)
-        caption, song = np.divmod(np.arange(first, last), num_songs)
-        words = {"words": songs["words"][song], "supporting_words": captions[caption]}
-        batches.append(words)
-    text = encode(models["encode_text"], batches)
-    return text.reshape(len(captions), num_songs, -1), caption_of
 
 
 def _score_together(

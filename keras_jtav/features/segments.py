@@ -32,8 +32,6 @@ def cut_segments(waveform: tf.Tensor, segment_samples: int) -> tf.Tensor:
         )
     missing = tf.maximum(0, segment_samples - tf.size(waveform))
     padded = tf.pad(waveform, [[0, missing]])
-    num_samples = tf.size(padded)
-    segments = -(-num_samples // segment_samples)
-    starts = tf.range(segments) * segment_samples
-    starts = tf.minimum(starts, num_samples - segment_samples)
-    return tf.gather(padded, starts[:, None] + tf.range(segment_samples))
+    before_last = (tf.size(padded) - 1) // segment_samples * segment_samples
+    whole = tf.reshape(padded[:before_last], [-1, segment_samples])
+    return tf.concat([whole, padded[None, -segment_samples:]], axis=0)

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import keras
@@ -94,13 +94,30 @@ def write_version(
     Returns:
         The folder of the new version.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=".export-", dir=folder))
-    try:
+
+    def write(aside: Path) -> None:
         tf.saved_model.save(module, str(aside), signatures=signatures)
         extra = aside / "assets.extra"
         extra.mkdir()
         (extra / SETTINGS_FILE).write_text(settings, encoding="utf-8")
+
+    return write_aside(write, folder)
+
+
+def write_aside(write: Callable[[Path], None], folder: Path) -> Path:
+    """Fill a folder aside and give it the next version number.
+
+    Args:
+        write: Fills the folder that it is given; if it fails, nothing is left.
+        folder: Where numbered versions are kept.
+
+    Returns:
+        The folder of the new version.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=".export-", dir=folder))
+    try:
+        write(aside)
         aside.chmod(0o755)
         return _rename_to_next_version(aside, folder)
     finally:

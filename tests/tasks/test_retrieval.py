@@ -79,6 +79,26 @@ def test_blocks_do_not_change_scores(models, make_features, block_pairs, monkeyp
             np.testing.assert_allclose(one[0, 0], scores[query, song], atol=1e-5)
 
 
+@pytest.mark.parametrize("block_pairs", [4, 9, 1000])
+def test_lyrics_are_encoded_once_for_each_caption(models, make_features, block_pairs):
+    captions, num_queries, num_songs = 2, 7, 6
+    queries = encode(models["encode_query"], make_features(num_queries, seed=3))
+    queries["supporting_words"][:] = queries["supporting_words"][0]
+    queries["supporting_words"][[2, 5]] = 0
+    songs = encode(models["encode_song"], make_features(num_songs, seed=4))
+    encoded = []
+
+    class CountingEncoder:
+        def predict_on_batch(self, batch):
+            encoded.extend(batch["words"])
+            return models["encode_text"].predict_on_batch(batch)
+
+    counting = {**models, "encode_text": CountingEncoder()}
+    scores = pair_scores(counting, queries, songs, block_pairs)
+    assert len(encoded) == captions * num_songs
+    np.testing.assert_allclose(scores, pair_scores(models, queries, songs), atol=1e-5)
+
+
 @pytest.fixture
 def tables(monkeypatch):
     """What ``unify_all_pairs`` returned so far."""

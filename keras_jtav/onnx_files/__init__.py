@@ -1,0 +1,1 @@
+"""The numeric part of an exported model as ONNX: from features to answers."""
