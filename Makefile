@@ -38,7 +38,7 @@ test-slow: setup weights ## Run the tests that take longer than about 20 seconds
 
 .PHONY: test-notebooks
 test-notebooks: setup ## Run every notebook from a clean kernel
-	$(BIN)/python -m pytest -m notebook tests/test_notebooks.py
+	$(BIN)/python -m pytest -m notebook --durations=5 tests/test_notebooks.py
 
 .PHONY: test-beam
 test-beam: ## Run the tests that need Apache Beam, in an environment of their own

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from keras_jtav.attribution import Explainer
 from keras_jtav.experiments import preset_config
 from keras_jtav.preparation import usable_splits
-from keras_jtav.run import run
+from keras_jtav.running import run
 from keras_jtav.serving.predictor import Predictor
 
 POSTS = 100

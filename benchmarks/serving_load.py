@@ -233,7 +233,7 @@ def contents(config):
 
 def train(task, folder):
     """Return the folder of a small model."""
-    from keras_jtav.run import run
+    from keras_jtav.running import run
 
     with (
         contextlib.redirect_stdout(io.StringIO()),

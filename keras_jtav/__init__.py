@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from keras_jtav.experiments import preset_config
     from keras_jtav.model import build_model
     from keras_jtav.pages.page_view import PageView
-    from keras_jtav.run import run
+    from keras_jtav.running import run
     from keras_jtav.serving.predictor import Predictor
     from keras_jtav.serving.song_index import SongIndex
 
@@ -37,7 +37,7 @@ _HOMES = {
     "posts_from_folder": "data.folder_posts",
     "preset_config": "experiments",
     "read_manifest": "data.manifest",
-    "run": "run",
+    "run": "running",
     "write_manifest": "data.manifest",
 }
 

@@ -195,7 +195,7 @@ def _train(options: argparse.Namespace) -> int:
     config = config_from_options(options)
     with quiet_import():
         from keras_jtav.row_workers import default_workers
-        from keras_jtav.run import run
+        from keras_jtav.running import run
         from keras_jtav.tabulate import run_table
 
     if options.experiment:

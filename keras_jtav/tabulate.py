@@ -26,7 +26,7 @@ from keras_jtav.experiments import Experiment
 from keras_jtav.model import check_config
 from keras_jtav.preparation import usable_splits
 from keras_jtav.row_workers import RowTask, measured_rows
-from keras_jtav.run import write_text
+from keras_jtav.running import write_text
 
 SETTINGS_FILE = "settings.json"
 RESULTS_FILE = "results.jsonl"

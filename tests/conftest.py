@@ -90,7 +90,7 @@ def finished_run(request, tmp_path_factory):
     The first process of the suite that asks for a run makes it; the others wait.
     """
     from keras_jtav.experiments import preset_config
-    from keras_jtav.run import run
+    from keras_jtav.running import run
 
     config = preset_config(request.param, "small").override(TINY)
     folder = tmp_path_factory.getbasetemp()

@@ -175,7 +175,7 @@ def asked(monkeypatch):
     """Return what ``train`` would hand to ``run``."""
     calls = []
     monkeypatch.setattr(
-        "keras_jtav.run.run", lambda *args, **kwargs: calls.append((*args, kwargs))
+        "keras_jtav.running.run", lambda *args, **kwargs: calls.append((*args, kwargs))
     )
 
     def ask(*arguments):

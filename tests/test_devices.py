@@ -13,7 +13,7 @@ import pytest
 from keras_jtav.devices import Processes, check_devices, find_devices
 from keras_jtav.experiments import preset_config
 from keras_jtav.options import TrainOptions
-from keras_jtav.run import run
+from keras_jtav.running import run
 
 SCRIPT = Path(__file__).with_name("train_apart.py")
 PATIENCE_SECONDS = 500

@@ -11,7 +11,6 @@ PACKAGE = Path(keras_jtav.__file__).parent
 ORDER = (
     "quiet",
     "allocator",
-    "callable_module",
     "options",
     "config",
     "devices",
@@ -49,7 +48,7 @@ ORDER = (
     "manifest_command",
     "predict_command",
     "train_along",
-    "run",
+    "running",
     "later_export",
     "measuring",
     "row_workers",

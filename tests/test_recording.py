@@ -16,7 +16,7 @@ from keras_jtav.data.record_folder import RecordFolder
 from keras_jtav.experiments import preset_config
 from keras_jtav.preparation import load_table, prepare, silent
 from keras_jtav.recording import prepare_records
-from keras_jtav.run import run
+from keras_jtav.running import run
 from keras_jtav.sharding import make_shard
 
 PATIENCE_SECONDS = 300

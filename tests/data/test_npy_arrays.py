@@ -11,7 +11,7 @@ from keras_jtav.encoders import ENCODERS
 from keras_jtav.experiments import preset_config
 from keras_jtav.model import build_model
 from keras_jtav.preparation import prepare, silent
-from keras_jtav.run import run
+from keras_jtav.running import run
 
 # The released code's sizes, but for the words of lyrics.
 SIZES = {"words": 20, "frames": 215, "bins": 96, "channels": 1024, "dim": 300}

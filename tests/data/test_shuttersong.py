@@ -13,7 +13,7 @@ from keras_jtav.data.shuttersong_columns import EXAMPLE
 from keras_jtav.data.splits import split_posts
 from keras_jtav.data.tables import write_table
 from keras_jtav.experiments import preset_config
-from keras_jtav.run import run
+from keras_jtav.running import run
 
 APP = (
     *("uuid", "caption", "song_title", "song_artist", "audio_url"),

@@ -17,7 +17,7 @@ from keras_jtav.features.documents import document_vectors
 from keras_jtav.judging import SentimentJudge
 from keras_jtav.model import build_model, check_config
 from keras_jtav.preparation import prepare
-from keras_jtav.run import run
+from keras_jtav.running import run
 
 SEA = "the boat and the wave and the salt of the sea"
 LAND = "a field with corn and a tractor and a road"

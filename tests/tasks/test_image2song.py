@@ -12,7 +12,7 @@ from keras_jtav.judging import RetrievalJudge
 from keras_jtav.layers import tags_of_words
 from keras_jtav.model import build_model, check_config
 from keras_jtav.preparation import prepare
-from keras_jtav.run import model_name
+from keras_jtav.running import model_name
 
 CANDIDATES = 3
 TAG_ROWS = (5, 8, 13, 17)

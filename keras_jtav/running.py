@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 
 from keras_jtav import console
 from keras_jtav.allocator import keep_freed_memory
-from keras_jtav.callable_module import make_callable
 from keras_jtav.config import MODALITIES, Config
 from keras_jtav.data.manifest import write_rejections
 from keras_jtav.data.summary import summarize
@@ -292,6 +291,3 @@ def write_text(path: Path, text: str) -> None:
     aside = path.with_name(path.name + ".new")
     aside.write_text(text, encoding="utf-8")
     os.replace(aside, path)
-
-
-make_callable(__name__, run)

@@ -4,11 +4,11 @@ import re
 import pytest
 from PIL import Image
 
-import keras_jtav.run as run_module
+import keras_jtav.running as run_module
 from keras_jtav.config import Config
 from keras_jtav.experiments import preset_config
 from keras_jtav.preparation import prepare
-from keras_jtav.run import last_run, model_name, new_run, run
+from keras_jtav.running import last_run, model_name, new_run, run
 
 
 def test_a_run_leaves_what_it_promises(finished_run):
