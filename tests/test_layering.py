@@ -33,6 +33,7 @@ ORDER = (
     "serving",
     "attribution",
     "experiments",
+    "shared_options",
     "predict",
     "index_songs",
     "pages",
@@ -51,7 +52,6 @@ ORDER = (
     "sharding",
     "shard_beam",
     "recording",
-    "shared_options",
     "tabulate",
     "cli",
 )

@@ -7,11 +7,9 @@ is repaired in silence.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import re
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,6 +19,12 @@ import soxr
 from PIL import Image, ImageOps
 
 from keras_jtav.config import SAMPLE_RATE_HZ
+from keras_jtav.data.media_file import (
+    MAX_FILE_BYTES,
+    DecodeError,
+    opened,
+    refusing,
+)
 from keras_jtav.data.svg import render_svg
 
 IMAGE_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
@@ -30,11 +34,11 @@ BLOCK_FRAMES = 1 << 20
 UNKNOWN_SIZE = 0x7FFF0000  # what streaming writers leave in a WAV header, and above
 
 
-class DecodeError(ValueError):
-    """A file that cannot be decoded; the message names it and says what to do."""
-
-
-def decode_audio(source: Path | str | bytes, max_seconds: float = 600.0) -> np.ndarray:
+def decode_audio(
+    source: Path | str | bytes,
+    max_seconds: float = 600.0,
+    max_bytes: int = MAX_FILE_BYTES,
+) -> np.ndarray:
     """Decode a recording to the waveform that every spectrogram is made of.
 
     Channels are averaged, then the rate is changed by soxr (quality "HQ").
@@ -43,6 +47,7 @@ def decode_audio(source: Path | str | bytes, max_seconds: float = 600.0) -> np.n
         source: File, or its content: WAV, FLAC, OGG, MP3 and whatever else libsndfile
             reads, 1,000 to 384,000 Hz, up to 16 channels.
         max_seconds: What comes later is not read.
+        max_bytes: Larger files are refused before they are read.
 
     Returns:
         float32 ``(samples,)``, mono, 22,050 Hz, at least one sample.
@@ -55,7 +60,8 @@ def decode_audio(source: Path | str | bytes, max_seconds: float = 600.0) -> np.n
         >>> decode_audio(encode_wav(np.zeros(22_050, np.float32))).shape
         (22050,)
     """
-    with _opened(source) as stream, _refusing(source, "re-encode it as WAV or FLAC"):
+    remedy = "re-encode it as WAV or FLAC"
+    with opened(source, max_bytes) as stream, refusing(source, remedy):
         try:
             recording = soundfile.SoundFile(stream)
         except (RuntimeError, TypeError) as error:
@@ -84,7 +90,9 @@ def decode_audio(source: Path | str | bytes, max_seconds: float = 600.0) -> np.n
 
 
 def decode_image(
-    source: Path | str | bytes, max_pixels: int = 50_000_000
+    source: Path | str | bytes,
+    max_pixels: int = 50_000_000,
+    max_bytes: int = MAX_FILE_BYTES,
 ) -> np.ndarray:
     """Decode a picture to RGB, upright, on white.
 
@@ -98,6 +106,7 @@ def decode_image(
     Args:
         source: File, or its content: PNG, JPEG, GIF, BMP, WebP or SVG.
         max_pixels: Larger pictures are refused before they are decoded.
+        max_bytes: Larger files are refused before they are read.
 
     Returns:
         uint8 ``(height, width, 3)``.
@@ -109,7 +118,8 @@ def decode_image(
         >>> decode_image(encode_png(np.zeros((2, 3, 3), np.uint8))).shape
         (2, 3, 3)
     """
-    with _opened(source) as stream, _refusing(source, "save it again as PNG or JPEG"):
+    remedy = "save it again as PNG or JPEG"
+    with opened(source, max_bytes) as stream, refusing(source, remedy):
         if stream.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
             stream.seek(0)
             try:
@@ -170,35 +180,6 @@ def encode_png(image: np.ndarray) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(image).save(stream, "PNG", compress_level=1)
     return stream.getvalue()
-
-
-@contextlib.contextmanager
-def _opened(source: Path | str | bytes) -> Iterator[BinaryIO]:
-    if isinstance(source, bytes):
-        yield io.BytesIO(source)
-        return
-    try:
-        with Path(source).open("rb") as stream:
-            yield stream
-    except OSError as error:
-        raise DecodeError(
-            f"{source} cannot be opened ({error.strerror}): check the path or drop the "
-            "row."
-        ) from error
-
-
-@contextlib.contextmanager
-def _refusing(source: Path | str | bytes, remedy: str) -> Iterator[None]:
-    """Name the file in every error; codecs raise all kinds on damaged bytes."""
-    name = "The given bytes" if isinstance(source, bytes) else str(source)
-    try:
-        yield
-    except DecodeError as error:
-        raise DecodeError(f"{name}: {error}.") from error
-    except Exception as error:
-        raise DecodeError(
-            f"{name}: damaged or cut short ({error}): {remedy}, or drop the row."
-        ) from error
 
 
 def _read_mono(recording: soundfile.SoundFile, max_frames: int) -> np.ndarray:

@@ -94,7 +94,10 @@ class Vocabulary:
         """
         try:
             # Opened here: `np.load` leaves a damaged file open.
-            with open(path, "rb") as file, np.load(file) as arrays:
+            with (
+                open(path, "rb") as file,
+                np.load(file, allow_pickle=False) as arrays,
+            ):
                 words = arrays["words"].tobytes().decode().split("\n")
                 return cls(words, arrays["matrix"], *map(int, arrays["ngrams"]))
         except FileNotFoundError:

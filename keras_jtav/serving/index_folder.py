@@ -147,7 +147,7 @@ class IndexFolder:
         removed = f"removed-{revision}.npy" if len(rows.removed) else ""
         if removed:
             with self._renamed(removed) as aside:
-                np.save(aside, rows.removed)
+                np.save(aside, rows.removed, allow_pickle=False)
         lists = self._write_lists(state.lists, rows, f"lists-{revision}.faiss")
         state = replace(
             state, parts=tuple(names), removed=removed, lists=lists, revision=revision

@@ -346,3 +346,17 @@ def test_real_files_are_not_refused():
         assert decode_image(file).shape[2] == 3
     for file in sorted(stamps.rglob("*_desc_es.ogg")):
         assert np.isfinite(decode_audio(file)).all()
+
+
+@pytest.mark.parametrize("decode", [decode_audio, decode_image])
+def test_files_above_the_limit_are_refused_unread(tmp_path, decode):
+    path = tmp_path / "large.bin"
+    with open(path, "wb") as file:
+        file.truncate(10**12)  # takes no room
+    with pytest.raises(DecodeError, match=r"too large \(1000000000000 bytes\)"):
+        decode(path)
+    path.write_bytes(picture(Image.new("L", (9, 9))))
+    size = path.stat().st_size
+    assert decode_image(path, max_bytes=size).shape == (9, 9, 3)
+    with pytest.raises(DecodeError, match=r"or raise `data\.max_file_bytes`"):
+        decode(path, max_bytes=size - 1)

@@ -78,6 +78,13 @@ def chain(tag):
     )
 
 
+def tens(levels):
+    """Each level draws the one below it ten times."""
+    uses = [f'<use x:href="#g{n}"/>' * 10 for n in range(levels)]
+    groups = [f'<g id="g{n}">{use}</g>' for n, use in enumerate(uses, 1)]
+    return f'<rect id="g0" width="1" height="1"/>{"".join(groups)}'
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -99,7 +106,9 @@ def chain(tag):
             ),
             "deeper than 64 levels",
         ),
+        (drawing(tens(8)), "more than 300000 elements, counted as often as"),
         (drawing("", 'width="0" height="5"'), "invalid size"),
+        (b"<svg>" + b" " * 20_000_000, "more than 20000000 bytes: save it as PNG"),
     ],
 )  # fmt: skip
 def test_refuses(data, message):
