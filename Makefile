@@ -44,6 +44,16 @@ test-demo: ## Run the tests of the page to play with, in an environment of their
 	.venv-demo/bin/python -m pip install --quiet --editable '.[demo]' pytest selenium
 	.venv-demo/bin/python -m pytest tests/demo/test_page.py
 
+FUZZ_SECONDS ?= 600
+
+.PHONY: fuzz
+fuzz: ## Fuzz the readers of tables, media and WAV, FUZZ_SECONDS (600) each
+	$(PYTHON) -m venv .venv-fuzz
+	.venv-fuzz/bin/python -m pip install --quiet --upgrade pip
+	.venv-fuzz/bin/python -m pip install --quiet --group fuzz --editable .
+	for target in manifest media riff; do PYTHONPATH=tests/hostile nice \
+		.venv-fuzz/bin/python tests/fuzz/run.py $$target -max_total_time=$(FUZZ_SECONDS) || exit 1; done
+
 .PHONY: test-fast
 test-fast: setup ## Run the tests that take less than about 20 seconds
 	$(BIN)/python $(PYTEST) -m 'not slow'
@@ -84,4 +94,4 @@ picture: demo ## Draw the README's picture again, from a demo run
 
 .PHONY: clean
 clean: ## Remove the environment, runs and caches of tools
-	rm -rf $(VENV) .venv-beam .venv-demo .venv-docs runs build dist site *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-beam .venv-demo .venv-docs .venv-fuzz runs build dist site *.egg-info .pytest_cache .ruff_cache

@@ -22,6 +22,7 @@ from keras_jtav.config import SAMPLE_RATE_HZ
 from keras_jtav.data.media_file import (
     MAX_FILE_BYTES,
     DecodeError,
+    Seekable,
     opened,
     refusing,
 )
@@ -29,8 +30,10 @@ from keras_jtav.data.svg import render_svg
 
 IMAGE_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
 MIN_RATE_HZ, MAX_RATE_HZ, MAX_CHANNELS = 1_000, 384_000, 16
+MAX_SAMPLE = 1e9  # 1 is full scale; the power of larger ones leaves float32
 COMPLETE = 0.99  # share of the promised frames that a whole file holds
 BLOCK_FRAMES = 1 << 20
+BLOCK_PIXELS = 1 << 20
 UNKNOWN_SIZE = 0x7FFF0000  # what streaming writers leave in a WAV header, and above
 
 
@@ -54,7 +57,7 @@ def decode_audio(
 
     Raises:
         DecodeError: A missing, unreadable, empty or damaged file, one that ends
-            before its header says, an absurd header, NaN or infinite samples.
+            before its header says, an absurd header, samples that are NaN or absurd.
 
     Example:
         >>> decode_audio(encode_wav(np.zeros(22_050, np.float32))).shape
@@ -63,7 +66,7 @@ def decode_audio(
     remedy = "re-encode it as WAV or FLAC"
     with opened(source, max_bytes) as stream, refusing(source, remedy):
         try:
-            recording = soundfile.SoundFile(stream)
+            recording = soundfile.SoundFile(Seekable(stream))
         except (RuntimeError, TypeError) as error:
             raise DecodeError(
                 f"is no recording that libsndfile reads ({error}): convert it to WAV, "
@@ -78,12 +81,12 @@ def decode_audio(
                     "channels: convert it or drop the row"
                 )
             max_frames = int(max_seconds * rate_hz)
-            waveform = _read_mono(recording, max_frames)
-            _refuse_cut_short(recording, stream, len(waveform), max_frames)
-        if not np.isfinite(waveform).all():
-            raise DecodeError("has NaN or infinite samples: export it again")
-        if rate_hz != SAMPLE_RATE_HZ:
-            waveform = soxr.resample(waveform, rate_hz, SAMPLE_RATE_HZ, quality="HQ")
+            waveform, held, is_sound = _read_mono(recording, max_frames)
+            _refuse_cut_short(recording, stream, held, max_frames)
+        if not is_sound:
+            raise DecodeError(
+                f"has samples that are NaN or above {MAX_SAMPLE:g}: export it again"
+            )
         if not len(waveform):
             raise DecodeError("holds no samples: record it again or drop the row")
     return waveform
@@ -182,17 +185,30 @@ def encode_png(image: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
-def _read_mono(recording: soundfile.SoundFile, max_frames: int) -> np.ndarray:
+def _read_mono(
+    recording: soundfile.SoundFile, max_frames: int
+) -> tuple[np.ndarray, int, bool]:
+    """Return the waveform at our rate, the frames that were read, and if all are sound.
+
+    Blocks are resampled as they are read: a small file may hold many minutes at a rate
+    that is 17 times ours. The samples are those of the whole resampled at once.
+    """
     weights = np.full(recording.channels, 1 / recording.channels, np.float32)
-    blocks = [np.zeros(0, np.float32)]
-    left = max_frames
-    while left > 0:
-        block = recording.read(min(left, BLOCK_FRAMES), "float32", always_2d=True)
-        if not len(block):
-            break
-        blocks.append(block @ weights)  # 13 times as fast as a mean over the axis
-        left -= len(block)
-    return np.concatenate(blocks)
+    resampler = None
+    if recording.samplerate != SAMPLE_RATE_HZ:
+        rates = (recording.samplerate, SAMPLE_RATE_HZ)
+        resampler = soxr.ResampleStream(*rates, 1, "float32", "HQ")
+    held, is_sound, blocks = 0, True, []
+    while True:
+        size = min(max_frames - held, BLOCK_FRAMES)
+        block = recording.read(size, "float32", always_2d=True)
+        held += len(block)
+        is_last = not len(block)
+        mono = block @ weights  # 13 times as fast as a mean over the axis
+        is_sound = is_sound and bool((np.abs(mono) <= MAX_SAMPLE).all())  # no NaN is
+        blocks.append(resampler.resample_chunk(mono, is_last) if resampler else mono)
+        if is_last:
+            return np.concatenate(blocks), held, is_sound
 
 
 def _refuse_cut_short(
@@ -253,14 +269,26 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _over_white(image: Image.Image) -> np.ndarray:
-    if image.mode.startswith("I"):  # 16-bit grey
-        samples = np.asarray(image).astype(np.int64)
-        grey = (samples >> 8).astype(np.uint8)
-        grey[samples == image.info.get("transparency", -1)] = 255
-        return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
-    if "A" not in image.getbands() and "transparency" not in image.info:
+    is_16_bit_grey = image.mode.startswith("I")
+    has_alpha = "A" in image.getbands() or "transparency" in image.info
+    if not is_16_bit_grey and not has_alpha:
         return np.array(image.convert("RGB"))
+    rgb = np.empty((image.height, image.width, 3), np.uint8)
+    rows = max(1, BLOCK_PIXELS // image.width)  # what is computed is wider than a byte
+    for top in range(0, image.height, rows):
+        band = image.crop((0, top, image.width, min(top + rows, image.height)))
+        rgb[top : top + rows] = _grey(band) if is_16_bit_grey else _blended(band)
+    return rgb
+
+
+def _grey(image: Image.Image) -> np.ndarray:
+    samples = np.asarray(image).astype(np.int64)
+    grey = (samples >> 8).astype(np.uint8)
+    grey[samples == image.info.get("transparency", -1)] = 255
+    return grey[:, :, np.newaxis]
+
+
+def _blended(image: Image.Image) -> np.ndarray:
     pixels = np.asarray(image.convert("RGBA")).astype(np.uint16)
     alpha = pixels[:, :, 3:]
-    blended = (pixels[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255
-    return blended.astype(np.uint8)
+    return (pixels[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255

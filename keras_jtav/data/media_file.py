@@ -54,6 +54,24 @@ def opened(source: Path | str | bytes, max_bytes: int) -> Iterator[BinaryIO]:
         ) from error
 
 
+class Seekable:
+    """A stream as libsndfile wants it: one that never raises where it is told to go.
+
+    Args:
+        stream: What is read. Damaged headers send the reader before its beginning.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.readinto, self.read, self.tell = stream.readinto, stream.read, stream.tell
+        self._stream = stream
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go there, or stay."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.seek(offset, whence)
+        return self._stream.tell()
+
+
 @contextlib.contextmanager
 def refusing(source: Path | str | bytes, remedy: str) -> Iterator[None]:
     """Name the file in every error; codecs raise all kinds on damaged bytes."""

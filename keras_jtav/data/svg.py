@@ -2,14 +2,23 @@
 
 A drawing is parsed and written anew before the renderer sees it: expat expands entities
 within limits and fetches none, references to other files are dropped, and nesting that
-would overflow the renderer's stack is refused.
+would overflow the renderer's stack is refused. The renderer runs in a process of its
+own, whose time and memory are limited.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from keras_jtav.data import svg_apart
 
 LONG_SIDE = 512  # pixels
 MAX_NESTING = 64  # resvg's stack ends at about 200; 248 real drawings reach 15
@@ -33,17 +42,16 @@ def render_svg(data: bytes) -> bytes:
 
     Raises:
         ImportError: The renderer is not installed.
-        ValueError: No well-formed SVG, without a size, too large or nested too deep.
+        ValueError: No well-formed SVG, without a size, too large, nested too deep, or
+            one that takes too long or too much memory to render.
 
     Source:
         https://github.com/linebender/resvg
     """
-    try:
-        import resvg_py
-    except ImportError as error:
+    if importlib.util.find_spec("resvg_py") is None:
         raise ImportError(
             "is a drawing (SVG), for which a renderer is needed: pip install resvg-py"
-        ) from error
+        )
     if len(data) > MAX_BYTES:
         raise ValueError(f"is a drawing of more than {MAX_BYTES} bytes: save it as PNG")
     try:
@@ -60,20 +68,32 @@ def render_svg(data: bytes) -> bytes:
                 del element.attrib[attribute]
     _refuse_excess(root)
     has_text = any(_name(element.tag) == "text" for element in root.iter())
-    return bytes(
-        resvg_py.svg_to_bytes(
-            svg_string=ET.tostring(root, encoding="unicode"),
-            width=LONG_SIDE,
-            height=LONG_SIDE,  # with both, the drawing is fitted inside in proportion
-            dpi=96,
-            skip_system_fonts=True,
-            font_files=_fonts() if has_text else None,
-            font_family="DejaVu Sans",
-            sans_serif_family="DejaVu Sans",
-            serif_family="DejaVu Sans",
-            monospace_family="DejaVu Sans",
+    options = {
+        "width": LONG_SIDE,
+        "height": LONG_SIDE,  # with both, the drawing is fitted inside in proportion
+        "dpi": 96,
+        "skip_system_fonts": True,
+        "font_files": _fonts() if has_text else None,
+        "font_family": "DejaVu Sans",
+        "sans_serif_family": "DejaVu Sans",
+        "serif_family": "DejaVu Sans",
+        "monospace_family": "DejaVu Sans",
+    }
+    return _rendered_apart(ET.tostring(root, encoding="utf-8"), options)
+
+
+def _rendered_apart(drawing: bytes, options: Mapping[str, Any]) -> bytes:
+    """Return what ``svg_apart.py`` draws, in its own process."""
+    command = [sys.executable, "-P", svg_apart.__file__, json.dumps(options)]
+    process = subprocess.run(command, input=drawing, capture_output=True, check=False)
+    if process.returncode == svg_apart.REFUSED:
+        raise ValueError(process.stderr.decode(errors="replace"))
+    if process.returncode:
+        raise ValueError(
+            f"is a drawing that takes more than {svg_apart.MAX_SECONDS} seconds or "
+            f"{svg_apart.MAX_BYTES} bytes to render: save it as PNG"
         )
-    )
+    return process.stdout
 
 
 def _refuse_excess(root: ET.Element) -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
 import math
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from keras_jtav.data.whole_file import written_whole
 from keras_jtav.options import DataOptions
 
 Row = Mapping[str, Any]
@@ -72,13 +71,8 @@ def write_table(path: Path | str, columns: Sequence[str], rows: Sequence[Row]) -
     path = Path(path)
     write = _by_suffix(path, WRITERS)
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with written_whole(path) as aside:
         write(aside, columns, rows)
-        os.replace(aside, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            aside.unlink()
 
 
 def read_text(path: Path) -> str:
