@@ -8,7 +8,6 @@ is repaired in silence.
 from __future__ import annotations
 
 import io
-import re
 import struct
 from pathlib import Path
 from typing import BinaryIO
@@ -19,6 +18,7 @@ import soxr
 from PIL import Image, ImageOps
 
 from keras_jtav.config import SAMPLE_RATE_HZ
+from keras_jtav.data.cut_short import refuse_cut_short
 from keras_jtav.data.media_file import (
     MAX_FILE_BYTES,
     DecodeError,
@@ -31,10 +31,9 @@ from keras_jtav.data.svg import render_svg
 IMAGE_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
 MIN_RATE_HZ, MAX_RATE_HZ, MAX_CHANNELS = 1_000, 384_000, 16
 MAX_SAMPLE = 1e9  # 1 is full scale; the power of larger ones leaves float32
-COMPLETE = 0.99  # share of the promised frames that a whole file holds
+MAX_JPEG_SCANS = 100  # of a progressive JPEG, which has about ten
 BLOCK_FRAMES = 1 << 20
 BLOCK_PIXELS = 1 << 20
-UNKNOWN_SIZE = 0x7FFF0000  # what streaming writers leave in a WAV header, and above
 
 
 def decode_audio(
@@ -82,7 +81,7 @@ def decode_audio(
                 )
             max_frames = int(max_seconds * rate_hz)
             waveform, held, is_sound = _read_mono(recording, max_frames)
-            _refuse_cut_short(recording, stream, held, max_frames)
+            refuse_cut_short(recording, stream, held, max_frames)
         if not is_sound:
             raise DecodeError(
                 f"has samples that are NaN or above {MAX_SAMPLE:g}: export it again"
@@ -141,6 +140,8 @@ def decode_image(
             ) from error
         if image.width * image.height > max_pixels:
             raise _too_large(f"{image.width} x {image.height} pixels", max_pixels)
+        if image.format in ("JPEG", "MPO"):
+            _refuse_many_scans(stream)
         image.load()
         return _over_white(_upright(image))
 
@@ -211,54 +212,28 @@ def _read_mono(
             return np.concatenate(blocks), held, is_sound
 
 
-def _refuse_cut_short(
-    recording: soundfile.SoundFile, stream: BinaryIO, held: int, max_frames: int
-) -> None:
-    """Raise where a file holds less than its header promises.
-
-    libsndfile corrects the frame count of a WAV or AIFF that ends early and says so in
-    its log; of Ogg it counts the pages that are there; the length of an MP3 is an
-    estimate unless a Xing or Info header states it.
-    """
-    promised = min(recording.frames, max_frames)
-    log = re.search(r"(?:data|SSND) *: (\d+) \(should be (\d+)\)", recording.extra_info)
-    if log and 0 < int(log[1]) < UNKNOWN_SIZE:
-        held, promised = int(log[2]), int(log[1])
-    elif recording.format == "OGG" and not _last_page_is_whole(stream):
-        raise DecodeError("ends inside a page of Ogg: fetch the file again")
-    elif recording.format == "MP3" and not _states_length(stream):
-        return
-    if held < COMPLETE * promised:
-        raise DecodeError(
-            f"ends early, {held / promised:.0%} of it is there: fetch the file again"
-        )
-
-
-def _last_page_is_whole(stream: BinaryIO) -> bool:
-    size = stream.seek(0, io.SEEK_END)
-    stream.seek(max(0, size - (1 << 17)))  # a page has at most 65,307 bytes
-    tail = stream.read()
-    page = tail.rfind(b"OggS")
-    segments = tail[page + 26] if page + 26 < len(tail) else 0
-    body = tail[page + 27 : page + 27 + segments]
-    return page + 27 + segments + sum(body) <= len(tail)
-
-
-def _states_length(stream: BinaryIO) -> bool:
-    stream.seek(0)
-    head = stream.read(10)
-    if head.startswith(b"ID3"):
-        tag = head[6:10]  # seven bits a byte
-        stream.seek(10 + (tag[0] << 21 | tag[1] << 14 | tag[2] << 7 | tag[3]))
-    frame = stream.read(4096)
-    return b"Xing" in frame or b"Info" in frame
-
-
 def _too_large(size: str, max_pixels: int) -> DecodeError:
     return DecodeError(
         f"is too large ({size}): scale it below {max_pixels} pixels or raise "
         "`data.max_image_pixels`"
     )
+
+
+def _refuse_many_scans(stream: BinaryIO) -> None:
+    """Raise where a JPEG goes over its pixels so often that it would take hours.
+
+    Inside the data of a scan the two bytes of its marker never stand.
+    """
+    place, scans, last = stream.tell(), 0, b""
+    stream.seek(0)
+    while block := stream.read(1 << 20):
+        scans += (last + block).count(b"\xff\xda")
+        last = block[-1:]
+    stream.seek(place)
+    if scans > MAX_JPEG_SCANS:
+        raise DecodeError(
+            f"has {scans} scans, expected at most {MAX_JPEG_SCANS}: save it again"
+        )
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -35,7 +35,7 @@ def read_table(
     Raises:
         FileNotFoundError: No such file.
         ValueError: Another ending, a file that is too large, text that is not UTF-8, a
-            broken file, a column twice.
+            broken file, a column twice or with half a character in its name.
     """
     path = Path(path)
     read = _by_suffix(path, READERS)
@@ -44,6 +44,12 @@ def read_table(
     if path.stat().st_size > max_bytes:
         raise _too_large(path, max_bytes)
     columns, rows = read(path, max_bytes)
+    broken = [name for name in columns if name and _has_half_a_letter(name)]
+    if broken:
+        raise ValueError(
+            f"{path} has a column {broken[0]!r} with half a character in its name. "
+            "Write it as UTF-8."
+        )
     twice = [name for name, count in Counter(columns).items() if name and count > 1]
     if twice:
         raise ValueError(f"{path} has the column {twice[0]!r} twice. Drop one.")
@@ -117,11 +123,15 @@ def cell_text(name: str, value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     text = str(value).strip()
-    if any("\ud800" <= letter <= "\udfff" for letter in text):
+    if _has_half_a_letter(text):
         raise ValueError(f"`{name}` holds half a character: write it as UTF-8")
     if "\0" in text:
         raise ValueError(f"`{name}` holds a zero byte: drop it")
     return text
+
+
+def _has_half_a_letter(text: str) -> bool:
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _by_suffix(path: Path, functions: Mapping[str, Callable]) -> Callable:
@@ -191,7 +201,7 @@ def _read_parquet(path: Path, max_bytes: int) -> tuple[list[str], list[Row]]:
                 if num_bytes > max_bytes:
                     raise _too_large(path, max_bytes)
                 rows += batch.to_pylist()
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(
             f"{path} cannot be read as Parquet ({error}). Write it again."
         ) from error

@@ -289,6 +289,19 @@ def test_large_pictures_are_refused_before_they_are_decoded(monkeypatch):
         decode_image(data, max_pixels=199)
 
 
+def many_scans(num_scans):
+    """Return a progressive JPEG whose last scan is repeated."""
+    data = picture(Image.fromarray(noise()), "JPEG", progressive=True)
+    own, last = data.count(b"\xff\xda"), data.rindex(b"\xff\xda")
+    return data[:-2] + data[last:-2] * (num_scans - own) + b"\xff\xd9"
+
+
+def test_pictures_that_are_gone_over_too_often_are_refused(monkeypatch):
+    assert decode_image(many_scans(100)).shape == (40, 30, 3)
+    with pytest.raises(DecodeError, match="has 101 scans, expected at most 100"):
+        decode_image(many_scans(101))
+
+
 def test_drawings_are_on_white(tmp_path):
     pytest.importorskip("resvg_py", reason="the SVG renderer is not installed")
     path = tmp_path / "drawing.svg"

@@ -58,6 +58,7 @@ def test_short_and_long_csv_rows(tmp_path):
         ("a.jsonl", b'{"id": 1}\n\n{"id": \n', "line 3, is no JSON object"),
         ("a.json", b'[{"id": 1}]', "line 1, is no JSON object. Write one object per"),
         ("a.jsonl", b'{"id": ' + b"1" * 5_000 + b"}", "line 1, is no JSON object"),
+        ("a.jsonl", b'{"\\ud800": 1}', r"a column '\\ud800' with half a character"),
         ("a.parquet", b"PAR1 no", "cannot be read as Parquet"),
     ],
 )
@@ -84,6 +85,14 @@ def test_long_texts_are_read(tmp_path):
         write_table(path, ["lyrics"], [{"lyrics": text}])
         assert read_table(path)[1] == [{"lyrics": text}]
     assert csv.field_size_limit() == 131_072
+
+
+def test_parquet_whose_text_is_not_utf_8_is_named(tmp_path):
+    path = tmp_path / "a.parquet"
+    write_table(path, ["id"], [{"id": "la la la"}])
+    path.write_bytes(path.read_bytes().replace(b"la la la", b"la \xb5\xff la"))
+    with pytest.raises(ValueError, match=r"a\.parquet cannot be read as Parquet"):
+        read_table(path)
 
 
 def test_what_a_table_unfolds_to_counts(tmp_path):

@@ -61,14 +61,15 @@ class Findings:
     def timed(self, cases):
         """Yield the cases, and note what each one took."""
         for case in cases:
-            self._log.write_text(str(case))
+            name = str(case)[:200]
+            self._log.write_text(name)
             start, before = time.monotonic(), peak_bytes()
             yield case
             seconds, grown = time.monotonic() - start, (peak_bytes() - before) / 1e6
             if seconds > 1:
-                self.slowest.append((round(seconds, 1), str(case)))
+                self.slowest.append((round(seconds, 1), name))
             if grown > 50:
-                self.grown.append((round(grown), str(case)))
+                self.grown.append((round(grown), name))
 
 
 def peak_bytes():
