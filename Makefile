@@ -59,6 +59,16 @@ test-serve: ## Run the tests of the service, in an environment of their own
 	.venv-serve/bin/python -m pip install --quiet --no-deps tensorflow-serving-api
 	.venv-serve/bin/python -m pytest tests/service/test_server.py
 
+FUZZ_SECONDS ?= 600
+
+.PHONY: fuzz
+fuzz: ## Fuzz the readers of tables, media and WAV, FUZZ_SECONDS (600) each
+	$(PYTHON) -m venv .venv-fuzz
+	.venv-fuzz/bin/python -m pip install --quiet --upgrade pip
+	.venv-fuzz/bin/python -m pip install --quiet --group fuzz --editable .
+	for target in manifest media riff; do PYTHONPATH=tests/hostile nice \
+		.venv-fuzz/bin/python tests/fuzz/run.py $$target -max_total_time=$(FUZZ_SECONDS) || exit 1; done
+
 .PHONY: lint
 lint: setup ## Check style and format
 	$(BIN)/ruff check .
@@ -95,4 +105,4 @@ picture: demo ## Draw the README's picture again, from a demo run
 
 .PHONY: clean
 clean: ## Remove the environment, runs and caches of tools
-	rm -rf $(VENV) .venv-beam .venv-demo .venv-docs .venv-serve runs build dist site *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-beam .venv-demo .venv-docs .venv-serve .venv-fuzz runs build dist site *.egg-info .pytest_cache .ruff_cache

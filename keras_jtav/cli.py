@@ -17,10 +17,15 @@ from keras_jtav.experiments import EXPERIMENTS, find_experiment, with_released_c
 from keras_jtav.explain_command import add_explain
 from keras_jtav.index_command import add_index
 from keras_jtav.manifest_command import add_manifest
+from keras_jtav.options import DataOptions
 from keras_jtav.predict_command import add_predict
 from keras_jtav.quiet import quiet_import
 from keras_jtav.serve_command import add_serve
-from keras_jtav.shared_options import add_data_options, config_from_options
+from keras_jtav.shared_options import (
+    add_data_options,
+    add_outside,
+    config_from_options,
+)
 
 FORMATS = ("savedmodel", "onnx")
 RUNNERS = ("pool", "direct", "spark", "flink", "dataflow")
@@ -172,6 +177,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_check)
     parser.add_argument("table", type=Path, help=".csv, .jsonl or .parquet of posts")
     parser.add_argument("--task", choices=TASKS, help="default: what the table allows")
+    add_outside(parser)
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -264,6 +270,7 @@ def _check(options: argparse.Namespace) -> int:
 
     from keras_jtav.data.check import check_table
 
-    report = check_table(options.table, task=options.task, progress=tqdm)
+    data = DataOptions(outside=options.outside)
+    report = check_table(options.table, options.task, data, progress=tqdm)
     print(report.render())
     return int(report.fatal)

@@ -10,6 +10,7 @@ import importlib.util
 from pathlib import Path
 
 from keras_jtav.quiet import quiet_import
+from keras_jtav.shared_options import add_outside
 
 
 def add_demo(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +20,7 @@ def add_demo(parser: argparse.ArgumentParser) -> None:
     add("model", type=Path, help="such as exported_models/retrieval/1")
     add("--songs", type=Path, metavar="FILE", help="retrieval: table of songs")
     add("--port", type=int, default=7860, help="on 127.0.0.1; default: 7860")
+    add_outside(parser)
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -30,5 +32,5 @@ def _demo(options: argparse.Namespace) -> int:
     with quiet_import():
         from keras_jtav.demo.app import serve
 
-    serve(options.model, options.songs, options.port)
+    serve(options.model, options.songs, options.port, options.outside)
     return 0

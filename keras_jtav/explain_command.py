@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 
 from keras_jtav.quiet import quiet_import
+from keras_jtav.shared_options import add_outside
 
 
 def add_explain(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +27,7 @@ def add_explain(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="default: explanations; a folder for each answer is made there",
     )
+    add_outside(parser)
 
 
 def _explain(options: argparse.Namespace) -> int:
@@ -33,8 +35,7 @@ def _explain(options: argparse.Namespace) -> int:
         from keras_jtav import console
         from keras_jtav.explain_posts import explain_row
 
-    for path in explain_row(
-        options.model, options.posts, options.id, options.song, options.out
-    ):
+    asked = (options.model, options.posts, options.id, options.song)
+    for path in explain_row(*asked, options.out, options.outside):
         console.say(str(path))
     return 0

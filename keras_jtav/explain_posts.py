@@ -15,7 +15,12 @@ from keras_jtav.serving.predictor import Predictor
 
 
 def explain_row(
-    model: Path, table: Path, id_: str, song: str | None, folder: Path
+    model: Path,
+    table: Path,
+    id_: str,
+    song: str | None,
+    folder: Path,
+    outside: bool = False,
 ) -> list[Path]:
     """Explain a model's answer for one row, or for a query and a song.
 
@@ -25,6 +30,7 @@ def explain_row(
         id_: The row's post.
         song: Retrieval: the song to stand beside it; ``None`` is its own.
         folder: A folder for this answer is made there.
+        outside: Whether the table may name files outside of its folder.
 
     Returns:
         The page and the JSON.
@@ -34,7 +40,7 @@ def explain_row(
         ValueError: No such row or song, or a model that cannot be taken apart.
     """
     predictor = Predictor(model)
-    posts = read_posts(table)
+    posts = read_posts(table, outside)
     if predictor.task == "retrieval":
         posts = unify_songs(posts)
     elif song is not None:

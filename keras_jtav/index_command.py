@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 
 from keras_jtav.quiet import quiet_import
+from keras_jtav.shared_options import add_outside
 
 
 def add_index(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +39,7 @@ def add_index(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="with --into-model: songs that `search` scores and answers; default: 100",
     )
+    add_outside(parser)
 
 
 def _index(options: argparse.Namespace) -> int:
@@ -62,7 +64,8 @@ def _index(options: argparse.Namespace) -> int:
         return 0
     predictor = Predictor(options.model)
     if options.songs is not None:
-        done = index_songs(predictor, options.songs, options.out, console.progress)
+        where = (options.songs, options.out)
+        done = index_songs(predictor, *where, console.progress, options.outside)
         console.say(
             f"{done.added} songs added, {done.known} known already, {done.left_out} "
             f"left out; {done.total} songs in {options.out}"

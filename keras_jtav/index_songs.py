@@ -43,6 +43,7 @@ def index_songs(
     table: Path,
     folder: Path,
     progress: Callable[[Iterable, int, str], Iterable],
+    outside: bool = False,
 ) -> Indexed:
     """Encode the songs of a table and add them to an index, which may be new.
 
@@ -55,6 +56,7 @@ def index_songs(
         table: ``.csv``, ``.jsonl`` or ``.parquet``; see ``rank_songs``.
         folder: Where the index is, or will be.
         progress: Wraps an iterable, given its length and a title.
+        outside: Whether the table may name files outside of its folder.
 
     Raises:
         FileNotFoundError: No table.
@@ -63,7 +65,7 @@ def index_songs(
     """
     check_model(predictor)
     index = open_or_make(predictor, folder)
-    songs = read_songs(table)
+    songs = read_songs(table, outside)
     new = [post for post in songs if song_name(post) not in index]
     check_room(len(index) + len(new))
     before = unsaved = len(index)

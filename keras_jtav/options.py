@@ -20,6 +20,11 @@ class DataOptions:
         max_rejected: Highest share of unusable rows that training accepts, 0 to 1.
         max_audio_seconds: Longer recordings are cut at this length.
         max_image_pixels: Larger pictures are rejected before they are decoded.
+        max_file_bytes: Larger recordings and pictures are rejected before they are
+            read. Three hours of a CD are 1.9 GB.
+        max_table_bytes: Larger tables of posts are refused; of Parquet what it unfolds
+            to counts.
+        outside: Whether a table may name files outside of its own folder.
     """
 
     split: str = "random"
@@ -29,6 +34,9 @@ class DataOptions:
     max_rejected: float = 0.05
     max_audio_seconds: float = 600.0
     max_image_pixels: int = 50_000_000
+    max_file_bytes: int = 2_000_000_000
+    max_table_bytes: int = 500_000_000
+    outside: bool = False
 
 
 @dataclass(frozen=True)

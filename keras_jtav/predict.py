@@ -20,7 +20,7 @@ _logger = logging.getLogger(__name__)
 
 
 def predict_sentiment(
-    predictor: Predictor, table: Path, vectors: bool = False
+    predictor: Predictor, table: Path, vectors: bool = False, outside: bool = False
 ) -> pd.DataFrame:
     """Judge every post of a table.
 
@@ -31,12 +31,13 @@ def predict_sentiment(
         predictor: An exported sentiment model.
         table: ``.csv``, ``.jsonl`` or ``.parquet`` of posts.
         vectors: Whether to add the unified vector, one column a dimension.
+        outside: Whether the table may name files outside of its folder.
 
     Returns:
         One row a post: ``id``, ``probability`` of the second class, ``label``,
         ``unreadable`` (names of files), then ``u0``, ``u1``, ...
     """
-    posts = read_posts(table)
+    posts = read_posts(table, outside)
     parts = ("image", "audio", "lyrics", "caption")
     answer, faults = predictor.call_on_posts("serving_default", posts, parts)
     is_second = answer["probability"] >= predictor.settings["threshold"]
@@ -57,7 +58,11 @@ def predict_sentiment(
 
 
 def rank_songs(
-    predictor: Predictor, table: Path, image: Path, caption: str = ""
+    predictor: Predictor,
+    table: Path,
+    image: Path,
+    caption: str = "",
+    outside: bool = False,
 ) -> pd.DataFrame:
     """Rank the songs of a table for one picture.
 
@@ -67,6 +72,7 @@ def rank_songs(
             (or ``id``), ``audio``, ``lyrics``.
         image: The query's picture.
         caption: The query's caption; empty is none.
+        outside: Whether the table may name files outside of its folder.
 
     Returns:
         One row a song, the best first: ``rank``, ``song``, ``score`` (a logit),
@@ -76,7 +82,7 @@ def rank_songs(
         FileNotFoundError: No picture.
         ValueError: A picture that cannot be decoded.
     """
-    songs = read_songs(table)
+    songs = read_songs(table, outside)
     queries = _encode_query(predictor, image, caption)
     encodings, faults = encode_songs(predictor, songs)
     scores = predictor.call("score", **queries, **encodings)["logit"][0]
@@ -118,14 +124,18 @@ def search_songs(
     return _ranking(ids[0], scores[0], [""] * len(ids[0]))
 
 
-def read_songs(table: Path) -> list[Post]:
+def read_songs(table: Path, outside: bool = False) -> list[Post]:
     """Return one post for each song of a table; rows left out are told in the log.
+
+    Args:
+        table: ``.csv``, ``.jsonl`` or ``.parquet``.
+        outside: Whether it may name files outside of its folder.
 
     Raises:
         FileNotFoundError: No table.
         ValueError: A table without a usable row.
     """
-    return _one_row_a_song(read_posts(table))
+    return _one_row_a_song(read_posts(table, outside))
 
 
 def song_name(post: Post) -> str:
@@ -165,14 +175,18 @@ def _ranking(
     return pd.DataFrame({"rank": range(1, len(songs) + 1), **columns})
 
 
-def read_posts(table: Path) -> list[Post]:
+def read_posts(table: Path, outside: bool = False) -> list[Post]:
     """Return the usable posts of a table; rows left out are told in the log.
+
+    Args:
+        table: ``.csv``, ``.jsonl`` or ``.parquet``.
+        outside: Whether it may name files outside of its folder.
 
     Raises:
         FileNotFoundError: No table.
         ValueError: A table without a usable row.
     """
-    found = read_manifest(table)
+    found = read_manifest(table, outside=outside)
     for rejection in found.rejections:
         place = f"{rejection.row} {rejection.file}".strip()
         _logger.warning("%s: %s", place, rejection.reason)

@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 
 from keras_jtav.quiet import quiet_import
+from keras_jtav.shared_options import add_outside
 
 
 def add_predict(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +25,7 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
     add("--image", type=Path, metavar="FILE", help="retrieval: the query's picture")
     add("--caption", default="", metavar="TEXT", help="retrieval: the query's caption")
     add("--top", type=int, default=10, metavar="N", help="songs to print; default: 10")
+    add_outside(parser)
 
 
 def _predict(options: argparse.Namespace) -> int:
@@ -42,7 +44,8 @@ def _predict(options: argparse.Namespace) -> int:
                 "A sentiment model needs a table of posts: keras-jtav predict "
                 f"{options.model} posts.csv"
             )
-        table = predict_sentiment(predictor, options.posts, options.vectors)
+        wanted = (options.vectors, options.outside)
+        table = predict_sentiment(predictor, options.posts, *wanted)
     else:
         given = [path for path in (options.songs, options.index) if path is not None]
         if len(given) != 1 or options.image is None:
@@ -53,7 +56,8 @@ def _predict(options: argparse.Namespace) -> int:
             )
         query = (options.image, options.caption)
         if options.index is None:
-            table = rank_songs(predictor, options.songs, *query).head(options.top)
+            found = rank_songs(predictor, options.songs, *query, options.outside)
+            table = found.head(options.top)
         else:
             index = SongIndex.load(options.index)
             table = search_songs(predictor, index, *query, options.top)

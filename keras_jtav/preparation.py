@@ -141,6 +141,8 @@ def usable_splits(config: Config) -> tuple[PostTable, dict[str, list[Post]]]:
             "Leave it out, or run `keras-jtav prepare` first."
         )
     table = _usable(table, config.task)
+    num_rows = len(table.posts) + len(table.rejections)
+    check_rejections(table.rejections, num_rows, config)  # they say why none are left
     splits = split_posts(
         table.posts, config.data.split, config.data.fractions, config.split_seed
     )
@@ -156,6 +158,8 @@ def load_table(config: Config) -> PostTable:
         "task": config.task,
         "split": config.data.split,
         "split_seed": config.split_seed,
+        "outside": config.data.outside,
+        "max_table_bytes": config.data.max_table_bytes,
     }
     return load_posts(config.dataset, context)
 

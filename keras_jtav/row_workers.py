@@ -121,14 +121,14 @@ def map_in_processes(
 def measure_row(task: RowTask) -> list[dict]:
     """Measure one row, or read what was measured; see ``measure``."""
     with quiet_import():
+        from keras_jtav.data.whole_file import written_whole
         from keras_jtav.measuring import measure
 
     if not task.lines_path.exists():
         config, baseline = task.config, task.baseline
         lines = measure(task.row, task.run, config, task.folder, baseline)
-        aside = task.lines_path.with_suffix(".new")
-        aside.write_text(json.dumps(lines), encoding="utf-8")
-        os.replace(aside, task.lines_path)
+        with written_whole(task.lines_path) as aside:
+            aside.write_text(json.dumps(lines), encoding="utf-8")
         shutil.rmtree(task.folder)
     return json.loads(task.lines_path.read_text(encoding="utf-8"))
 

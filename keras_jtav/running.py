@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from keras_jtav.allocator import keep_freed_memory
 from keras_jtav.config import MODALITIES, Config
 from keras_jtav.data.manifest import write_rejections
 from keras_jtav.data.summary import summarize
+from keras_jtav.data.whole_file import written_whole
 from keras_jtav.devices import check_devices, join_processes
 from keras_jtav.evaluation.figures import svg_text
 from keras_jtav.judging import JUDGES
@@ -288,6 +288,5 @@ def export_settings(config: Config, prepared: Prepared, measured: Mapping) -> di
 
 def write_text(path: Path, text: str) -> None:
     """Write a file aside, then rename it into place."""
-    aside = path.with_name(path.name + ".new")
-    aside.write_text(text, encoding="utf-8")
-    os.replace(aside, path)
+    with written_whole(path) as aside:
+        aside.write_text(text, encoding="utf-8")

@@ -26,8 +26,8 @@ from keras_jtav.data.any_path import (
     written_aside,
 )
 from keras_jtav.data.cache import content_digest
-from keras_jtav.data.decode import DecodeError
 from keras_jtav.data.media import FEATURE_VERSION
+from keras_jtav.data.media_file import DecodeError, refuse_large
 from keras_jtav.data.media_reader import MediaReader
 from keras_jtav.data.post import Post, Rejection
 from keras_jtav.data.record_folder import (
@@ -101,6 +101,7 @@ class RecordMaker:
             measure, _ = MEASURES[modality]
             reader = _reader(self.features, self.data)
             try:
+                refuse_large(path, self.data.max_file_bytes)
                 digests[modality] = content_digest(path)
                 arrays[array] = reader.read(modality, path)
                 arrays[STATISTICS_ARRAYS[modality]] = measure(path)

@@ -19,7 +19,17 @@ FLAGS = {  # by what config_from_options calls them; a command need not have all
     "jit": "train.jit",
     "strategy": "train.strategy",
     "max_rejected": "data.max_rejected",
+    "outside": "data.outside",
 }
+
+
+def add_outside(parser: argparse.ArgumentParser) -> None:
+    """Add what allows a table to name files of other folders."""
+    parser.add_argument(
+        "--outside",
+        action="store_true",
+        help="let the table name files outside of its folder",
+    )
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +52,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         "then SqueezeNet",
     )
     add("--max-rejected", type=float, metavar="SHARE", help="default: 0.05")
+    add_outside(parser)
     add("--seed", type=int, metavar="N", help="decides every random choice; default: 0")
     add(
         "--set",

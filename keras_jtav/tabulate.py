@@ -8,7 +8,6 @@ drawn from these lines alone.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from keras_jtav import console
 from keras_jtav.allocator import keep_freed_memory
 from keras_jtav.config import Config
 from keras_jtav.data.tables import write_table
+from keras_jtav.data.whole_file import written_whole
 from keras_jtav.devices import check_devices
 from keras_jtav.evaluation.comparison import compare
 from keras_jtav.evaluation.comparison_text import markdown_table
@@ -186,9 +186,8 @@ def _append(path: Path, result: Mapping) -> None:
     """Add one line; what a kill left half written before it is cut off."""
     whole = path.read_bytes() if path.exists() else b""
     whole = whole[: whole.rfind(b"\n") + 1]
-    aside = path.with_name(path.name + ".new")
-    aside.write_bytes(whole + json.dumps(result).encode() + b"\n")
-    os.replace(aside, path)
+    with written_whole(path) as aside:
+        aside.write_bytes(whole + json.dumps(result).encode() + b"\n")
 
 
 def _task(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from tensorflow.python.framework.ops import gradient_registry
 from keras_jtav.config import TrainOptions
 from keras_jtav.data.pairs import BatchPlan
 from keras_jtav.data.pipeline import PostFeatures
+from keras_jtav.data.whole_file import is_left_over, written_whole
 from keras_jtav.devices import Devices
 from keras_jtav.layers import set_cudnn
 from keras_jtav.tasks import LogitLoss
@@ -145,7 +145,8 @@ class TrainingState(keras.callbacks.Callback):
     """Judges every epoch, stops when none is better, and keeps the state on disk.
 
     Weights go into a file of their own; ``state.json``, renamed into place after it,
-    says which files count. A kill between the two leaves the previous epoch's state.
+    says which files count. A kill between the two leaves the previous epoch's state,
+    and what it left half written is swept after the next epoch.
 
     Args:
         folder: Where the state is kept.
@@ -240,11 +241,13 @@ class TrainingState(keras.callbacks.Callback):
 
     def _save(self, epoch: int) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.model.save_weights(self._weights(epoch))
+        with written_whole(self._weights(epoch)) as aside:
+            self.model.save_weights(aside)
         self._write_state()
         kept = {self._weights(epoch), self._weights(self._best_epoch)}
-        for path in set(self.folder.glob("*.weights.h5")) - kept:
-            path.unlink()
+        for path in set(self.folder.iterdir()) - kept:
+            if path.name.endswith(".weights.h5") or is_left_over(path):
+                path.unlink()
 
     def _read_state(self) -> dict | None:
         path = self.folder / "state.json"
@@ -256,9 +259,8 @@ class TrainingState(keras.callbacks.Callback):
             "finished": self.finished,
             "history": self.history,
         }
-        aside = self.folder / "state.json.new"
-        aside.write_text(json.dumps(state, indent=1), encoding="utf-8")
-        os.replace(aside, self.folder / "state.json")
+        with written_whole(self.folder / "state.json") as aside:
+            aside.write_text(json.dumps(state, indent=1), encoding="utf-8")
 
     def _weights(self, epoch: int) -> Path:
         return self.folder / f"epoch-{epoch:04d}.weights.h5"

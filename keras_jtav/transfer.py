@@ -61,6 +61,9 @@ def train_phases(
 
     Returns:
         Metrics of every epoch of every phase.
+
+    Raises:
+        ConnectionError: Another process of several that train together is gone.
     """
     options, posts = config.train, prepared.posts["train"]
     devices = find_devices(options, min(options.batch_size, len(posts)))
@@ -82,19 +85,20 @@ def train_phases(
         trained = _trained(config, models, prepared, devices)
         twin = Twin(models["train"], trained, devices.processes)
         first = _start(config, models, prepared) if name == "train" else None
-        history = train(
-            twin.trained,
-            options,
-            prepared.features["train"],
-            plan,
-            twin.validation(JUDGES[config.task](models, prepared).validation),
-            folder,
-            callbacks(name, options.epochs),
-            name,
-            twin.start(first),
-            devices,
-        )
-        twin.take_from_trained()
+        with devices.processes.watched():
+            history = train(
+                twin.trained,
+                options,
+                prepared.features["train"],
+                plan,
+                twin.validation(JUDGES[config.task](models, prepared).validation),
+                folder,
+                callbacks(name, options.epochs),
+                name,
+                twin.start(first),
+                devices,
+            )
+            twin.take_from_trained()
         return [{"phase": name, **epoch} for epoch in history]
 
     if pictures is None:

@@ -10,6 +10,8 @@ import pytest
 
 from keras_jtav.data.home import home_folder
 
+collect_ignore = ["kill_many.py"]  # a script that imports what lies beside it
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _home(tmp_path_factory):

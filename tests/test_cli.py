@@ -2,6 +2,7 @@ import csv
 import dataclasses
 import functools
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -329,7 +330,8 @@ def read_csv(path):
 def test_predict_prints_one_row_a_post(finished_run, posts, tmp_path, capsys):
     write_manifest(posts[:5], tmp_path / "posts.csv")
     exported = finished_run[1].exported
-    assert main(["predict", str(exported), str(tmp_path / "posts.csv")]) == 0
+    table = str(tmp_path / "posts.csv")
+    assert main(["predict", str(exported), table, "--outside"]) == 0
     header, *rows = capsys.readouterr().out.splitlines()
     assert header.split() == ["id", "probability", "label", "unreadable"]
     assert [row.split()[0] for row in rows] == [post.id for post in posts[:5]]
@@ -341,7 +343,7 @@ def test_predict_writes_a_table_in_one_step(finished_run, posts, tmp_path, capsy
     write_manifest(posts[:18], tmp_path / "posts.csv")  # more than a batch
     output = tmp_path / "answers" / "out.csv"
     exported = finished_run[1].exported
-    arguments = [str(exported), str(tmp_path / "posts.csv"), "--vectors"]
+    arguments = [str(exported), str(tmp_path / "posts.csv"), "--vectors", "--outside"]
     assert main(["predict", *arguments, "--output", str(output)]) == 0
     assert capsys.readouterr().out == f"18 rows in {output}\n"
     assert [path.name for path in output.parent.iterdir()] == ["out.csv"]
@@ -371,7 +373,7 @@ def test_predict_names_bad_files_and_leaves_out_bad_rows(
     write_manifest(table, tmp_path / "posts.jsonl")
     output = tmp_path / "out.csv"
     arguments = [str(finished_run[1].exported), str(tmp_path / "posts.jsonl")]
-    assert main(["predict", *arguments, "--output", str(output)]) == 0
+    assert main(["predict", *arguments, "--outside", "--output", str(output)]) == 0
     first, second = read_csv(output)
     assert (first["id"], first["unreadable"]) == (posts[0].id, "")
     assert (second["id"], second["unreadable"]) == (posts[1].id, "cut.png, noise.wav")
@@ -421,6 +423,7 @@ def picture(tmp_path):
 def test_predict_ranks_songs(finished_run, songs_table, picture, tmp_path, capsys):
     table, songs = songs_table
     query = ["--songs", str(table), "--image", str(picture), "--caption", "by the sea"]
+    query.append("--outside")
     command = ["predict", str(finished_run[1].exported), *query]
     output = tmp_path / "out.csv"
     assert main([*command, "--output", str(output)]) == 0
@@ -458,6 +461,7 @@ def test_an_unreadable_recording_is_named(finished_run, posts, picture, tmp_path
     write_manifest([bad, posts[-1]], tmp_path / "songs.csv")
     output = tmp_path / "out.csv"
     query = ["--songs", str(tmp_path / "songs.csv"), "--image", str(picture)]
+    query.append("--outside")
     command = ["predict", str(finished_run[1].exported), *query]
     assert main([*command, "--output", str(output)]) == 0
     unreadable = {row["song"]: row["unreadable"] for row in read_csv(output)}
@@ -471,7 +475,7 @@ def test_predict_of_retrieval_says_what_it_lacks(
     exported, (table, _) = finished_run[1].exported, songs_table
     assert "needs songs and a picture" in fails("predict", exported, table)
     assert "needs songs and a picture" in fails("predict", exported, "--image", picture)
-    command = ("predict", exported, "--songs", table, "--image")
+    command = ("predict", exported, "--songs", table, "--outside", "--image")
     gone = fails(*command, tmp_path / "gone.jpg")
     assert f"no picture {tmp_path / 'gone.jpg'}" in gone
     (tmp_path / "page.jpg").write_text("404")
@@ -488,3 +492,28 @@ def test_cache_is_shown_and_cleared(capsys, tmp_path, monkeypatch):
     assert main(["cache", "--clear"]) == 0
     assert "removed 2.0 MB" in capsys.readouterr().out
     assert not (tmp_path / "features").exists()
+
+
+@for_sentiment
+def test_files_outside_of_the_tables_folder_need_a_word(
+    finished_run, posts, tmp_path, caplog, fails, capsys
+):
+    write_manifest([p for p in posts if p.image][:3], tmp_path / "posts.csv")
+    table, model = str(tmp_path / "posts.csv"), str(finished_run[1].exported)
+    message = "lies outside of the table's folder: .* --outside"
+    folders = ("--runs-dir", tmp_path / "runs", "--exports-dir", tmp_path)
+    assert "holds no usable row" in fails("predict", model, table)
+    assert re.search(message, caplog.text)
+    assert "holds no usable row" in fails("explain", model, table, "--id", posts[0].id)
+    out = ("--out", tmp_path / "out")
+    assert re.search(message, fails("train", "--dataset", table, *folders))
+    assert re.search(message, fails("prepare", "--dataset", table, *out))
+    assert main(["check", table]) == 1
+    assert re.search(message, capsys.readouterr().out)
+    assert main(["check", table, "--outside"]) == 1  # three posts are too few
+    assert not re.search(message, capsys.readouterr().out)
+
+
+def test_the_word_reaches_the_config(asked):
+    assert asked("--outside")[0].data.outside
+    assert not asked()[0].data.outside

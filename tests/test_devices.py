@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -251,3 +252,40 @@ def test_two_jax_processes_equal_one_also_after_a_kill(jax_processes, tmp_path):
     _, resumed = results(tmp_path, "killed", jax_processes("killed", 2))
     check_same(resumed, calm, atol=1e-6)
     assert not (tmp_path / "killed-1/checkpoints").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", [0, 1])
+def test_where_one_process_dies_the_other_stops_and_both_resume(
+    jax_processes, tmp_path, victim
+):
+    calm_history, calm = results(tmp_path, "calm", jax_processes("calm", 2))
+    names = [f"lost-{index}.log" for index in range(2)]
+    processes = jax_processes("lost", 2)
+    state = tmp_path / "lost-0/checkpoints/train/state.json"
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not state.exists():
+        assert time.monotonic() < deadline
+        assert processes[0].poll() is None, (tmp_path / names[0]).read_text()
+        time.sleep(0.02)
+    processes[victim].kill()
+    survivor = processes[1 - victim]
+    assert survivor.wait(PATIENCE_SECONDS) != 0
+    log = (tmp_path / names[1 - victim]).read_text()
+    assert re.search("lost the others while it trained|another task died", log), log
+    history, resumed = results(tmp_path, "lost", jax_processes("lost", 2))
+    check_same(resumed, calm, atol=1e-6)
+    assert len(json.loads(history)) == len(json.loads(calm_history))
+
+
+def test_a_process_that_is_lost_is_told(monkeypatch):
+    registered = []
+    monkeypatch.setattr("atexit.register", registered.append)
+    lost = RuntimeError("Connection closed by peer\nand more")
+    message = r"Process 1 of 2 lost the others .* \(Connection closed by peer\)\. Start"
+    with pytest.raises(ConnectionError, match=message), Processes(1, 2).watched():
+        raise lost
+    assert len(registered) == 1  # JAX would wait for the dead
+    with pytest.raises(RuntimeError, match="closed by peer"), Processes().watched():
+        raise lost
+    assert len(registered) == 1

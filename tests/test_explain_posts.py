@@ -18,7 +18,7 @@ def table(finished_run, tmp_path):
 def test_a_row_is_explained_on_a_page(finished_run, table, tmp_path, capsys):
     path, posts = table
     model = str(finished_run[1].exported)
-    words = ["explain", model, str(path), "--id", posts[0].id]
+    words = ["explain", model, str(path), "--id", posts[0].id, "--outside"]
     assert main([*words, "--out", str(tmp_path / "out")]) == 0
     page, saved = capsys.readouterr().out.splitlines()
     folder = tmp_path / "out" / posts[0].id
@@ -41,7 +41,8 @@ def test_a_row_is_explained_on_a_page(finished_run, table, tmp_path, capsys):
 
 def test_rows_that_are_not_there_are_named(finished_run, table, tmp_path, capsys):
     path, posts = table
-    model, out = str(finished_run[1].exported), ["--out", str(tmp_path / "out")]
+    model = str(finished_run[1].exported)
+    out = ["--outside", "--out", str(tmp_path / "out")]
     assert main(["explain", model, str(path), "--id", "nobody", *out]) == 1
     message = capsys.readouterr().err
     assert "no usable row whose `id` is 'nobody'" in message

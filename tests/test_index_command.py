@@ -57,13 +57,13 @@ def test_help_fits_on_one_screen(capsys, monkeypatch):
 @for_retrieval
 def test_an_index_answers_as_the_table_does(finished_run, songs, tmp_path, capsys):
     model, index = finished_run[1].exported, tmp_path / "index"
-    assert run("index", model, tmp_path / "songs.csv", "--out", index) == 0
+    assert run("index", model, tmp_path / "songs.csv", "--outside", "--out", index) == 0
     assert "12 songs added, 0 known already, 0 left out; 12 songs in" in (
         capsys.readouterr().out
     )
     query = ("--image", songs[3].image, "--caption", "by the sea", "--top", 5)
     for name, candidates in (
-        ("a", ("--songs", tmp_path / "songs.csv")),
+        ("a", ("--songs", tmp_path / "songs.csv", "--outside")),
         ("b", ("--index", index)),
     ):
         output = tmp_path / f"{name}.csv"
@@ -84,8 +84,8 @@ def test_songs_are_added_removed_and_put_into_the_model(
     model, index = finished_run[1].exported, tmp_path / "index"
     names = [post.song for post in songs]
     write_manifest(songs[:8], tmp_path / "first.csv")
-    assert run("index", model, tmp_path / "first.csv", "--out", index) == 0
-    assert run("index", model, tmp_path / "songs.csv", "--out", index) == 0
+    assert run("index", model, tmp_path / "first.csv", "--outside", "--out", index) == 0
+    assert run("index", model, tmp_path / "songs.csv", "--outside", "--out", index) == 0
     assert "4 songs added, 8 known already" in capsys.readouterr().out
     words = ("--remove", *names[:2], "--into-model", "--candidates", 4)
     assert run("index", model, "--out", index, *words) == 0
@@ -114,7 +114,7 @@ def test_it_says_what_it_lacks(finished_run, songs, tmp_path, capsys):
     both = ("--index", index, "--songs", table)
     message = fails(capsys, "predict", model, *both, *query)
     assert "or --index DIR in place of --songs" in message
-    assert run("index", model, table, "--out", index) == 0
+    assert run("index", model, table, "--outside", "--out", index) == 0
     capsys.readouterr()  # its progress
     message = fails(capsys, "predict", model, "--index", index, "--image", "no.jpg")
     assert "no picture no.jpg" in message

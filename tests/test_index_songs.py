@@ -33,7 +33,7 @@ def songs(finished_run):
 def run(predictor, posts, tmp_path):
     write_manifest(posts, tmp_path / "songs.csv")
     folder = tmp_path / "index"
-    done = index_songs(predictor, tmp_path / "songs.csv", folder, silent)
+    done = index_songs(predictor, tmp_path / "songs.csv", folder, silent, True)
     return done, SongIndex.load(folder)
 
 
@@ -84,7 +84,7 @@ def test_a_table_whose_songs_cannot_be_read_makes_no_index(predictor, songs, tmp
     noise = dataclasses.replace(songs[1], audio=tmp_path / "noise.wav")
     write_manifest([noise], tmp_path / "songs.csv")
     folder = tmp_path / "index"
-    done = index_songs(predictor, tmp_path / "songs.csv", folder, silent)
+    done = index_songs(predictor, tmp_path / "songs.csv", folder, silent, True)
     assert done == Indexed(added=0, known=0, left_out=1, total=0)
     assert not folder.exists()
 
@@ -102,7 +102,7 @@ def test_after_a_kill_the_same_call_goes_on(predictor, songs, tmp_path, monkeypa
     write_manifest(songs, tmp_path / "songs.csv")
     folder = tmp_path / "index"
     with pytest.raises(KeyboardInterrupt):
-        index_songs(predictor, tmp_path / "songs.csv", folder, killed)
+        index_songs(predictor, tmp_path / "songs.csv", folder, killed, True)
     assert len(SongIndex.load(folder)) == 4
     done, index = run(predictor, songs, tmp_path)
     assert done == Indexed(added=6, known=4, left_out=0, total=10)
@@ -119,12 +119,12 @@ def test_what_would_fail_at_the_end_fails_at_the_start(
     write_manifest(songs, tmp_path / "songs.csv")
     arguments = (predictor, tmp_path / "songs.csv")
     with pytest.raises(ValueError, match="is in use"):
-        index_songs(*arguments, tmp_path, silent)
+        index_songs(*arguments, tmp_path, silent, True)
     with monkeypatch.context() as patch:
         patch.setattr(inverted_lists, "EXACT_SONGS", 9)
         patch.setitem(sys.modules, "faiss", None)
         with pytest.raises(ImportError, match="keras-jtav"):
-            index_songs(*arguments, tmp_path / "index", silent)
+            index_songs(*arguments, tmp_path / "index", silent, True)
     SongIndex("another").save(tmp_path / "other")
     with pytest.raises(ValueError, match="by the model 'another'"):
-        index_songs(*arguments, tmp_path / "other", silent)
+        index_songs(*arguments, tmp_path / "other", silent, True)

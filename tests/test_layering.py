@@ -34,6 +34,7 @@ ORDER = (
     "attribution",
     "onnx_files",
     "experiments",
+    "shared_options",
     "predict",
     "index_songs",
     "pages",
@@ -55,7 +56,6 @@ ORDER = (
     "sharding",
     "shard_beam",
     "recording",
-    "shared_options",
     "tabulate",
     "cli",
 )

@@ -149,7 +149,7 @@ def spoiled(config, tmp_path):
     first.image.write_bytes(first.image.read_bytes()[:50])
     second.image.write_bytes(b"<html>404</html>")
     third.image.write_bytes(b"")
-    rows = ["dataset=manifest", f"dataset.path={path}"]
+    rows = ["dataset=manifest", f"dataset.path={path}", "data.outside=true"]
     return config.override(rows), {f"post {p.id}" for p in (first, second, third)}
 
 

@@ -135,3 +135,12 @@ def test_shards_of_another_preparation_are_strange(config, splits, tmp_path):
     (tmp_path / "notes.txt").touch()
     found = strange_files(str(tmp_path), shards)
     assert found == ["train-00000-of-00009.tfrecord.gz"]
+
+
+def test_a_file_above_the_limit_is_a_fault(config, splits, tmp_path):
+    small = config.override(["data.max_file_bytes=10"])
+    (shard, *_) = plan_shards(small, splits, str(tmp_path))
+    post = next(post for post in shard.posts if post.image and not post.audio)
+    (fault,) = shard.maker(post).faults
+    assert fault.file == str(post.image)
+    assert "smaller than 10 bytes or raise `data.max_file_bytes`" in fault.reason

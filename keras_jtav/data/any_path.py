@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
+from keras_jtav.data.whole_file import told_where_full
+
 PART = ".part"  # ends the name of a file that is still being written
 _CHUNK_BYTES = 2**24
 
@@ -93,7 +95,7 @@ def written_aside(path: str) -> Iterator[str]:
     The name is new every time, so that several processes may write the same file.
     """
     aside = f"{path}.{uuid.uuid4().hex}{PART}"
-    with readable_errors(path):
+    with told_where_full(path), readable_errors(path):
         try:
             yield aside
             tf.io.gfile.rename(aside, path, overwrite=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+
+from keras_jtav.data.whole_file import written_whole
 
 
 def content_digest(path: Path) -> str:
@@ -55,9 +55,8 @@ class FeatureCache:
         """Write an entry."""
         path = self._path(digest)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            np.save(file, array, allow_pickle=False)
-        os.replace(file.name, path)
+        with written_whole(path) as aside:
+            np.save(aside, array, allow_pickle=False)
 
     def _path(self, digest: str) -> Path:
         return self.folder / digest[:2] / f"{digest}.npy"

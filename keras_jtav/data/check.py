@@ -35,7 +35,8 @@ def check_table(
     Args:
         path: What ``read_manifest`` reads; a table it cannot read is a finding too.
         task: ``sentiment`` or ``retrieval``; ``None`` looks at both.
-        data: How training would split and what it accepts; ``None``: the defaults.
+        data: How training would split, and what it accepts and may read; ``None``: the
+            defaults.
         seed: Of the split.
         progress: Wraps the list of files while they are decoded, such as ``tqdm``.
 
@@ -47,9 +48,10 @@ def check_table(
             f"`task` must be one of {', '.join(TASKS)}; received {task!r}."
         )
     tasks = TASKS if task is None else (task,)
+    data = data or DataOptions()
     try:
-        columns, rows = read_table(path)
-        table = read_manifest(path, missing_files="keep")
+        columns, rows = read_table(path, data.max_table_bytes)
+        table = read_manifest(path, "keep", data.outside, data.max_table_bytes)
     except (ValueError, FileNotFoundError) as error:
         finding = Finding("error", "table", "", str(error), "unreadable table")
         problems = {name: [str(error)] for name in tasks}
@@ -62,7 +64,6 @@ def check_table(
     def place(post: Post) -> str:
         return f"{places.get(post.id, 'post')} ({post.id})"
 
-    data = data or DataOptions()
     media = check_media(table.posts, place, data, progress)
     findings = [
         Finding("warning", "table", "", hint, "ignored column")

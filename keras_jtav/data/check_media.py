@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,8 @@ import numpy as np
 from keras_jtav.config import SAMPLE_RATE_HZ, DataOptions
 from keras_jtav.data.cache import content_digest
 from keras_jtav.data.check_report import Finding
-from keras_jtav.data.decode import DecodeError, decode_audio, decode_image
+from keras_jtav.data.decode import decode_audio, decode_image
+from keras_jtav.data.media_file import DecodeError, refuse_large
 from keras_jtav.data.post import Post
 
 MIN_AUDIO_SECONDS = 0.5
@@ -60,8 +62,13 @@ def check_media(
     judged: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
     for modality, file in progress(list(users)):
         try:
+            if not os.path.isfile(file):  # opening a pipe would wait for ever
+                raise FileNotFoundError(file)
+            refuse_large(file, data.max_file_bytes)
             digest = content_digest(file)
-        except (OSError, ValueError):
+        except DecodeError as error:
+            verdicts = [("error", _message(error, file), f"unreadable {modality}")]
+        except OSError:
             check.absent.add(file)
             message = "is not there or not a file: mend the path or drop the row"
             verdicts = [("error", message, "missing file")]
@@ -86,12 +93,11 @@ def _judge(
     """Decode a file; yield severity, message and kind of what is wrong with it."""
     try:
         if modality == "image":
-            decode_image(file, data.max_image_pixels)
+            decode_image(file, data.max_image_pixels, data.max_file_bytes)
             return
-        waveform = decode_audio(file, data.max_audio_seconds)
+        waveform = decode_audio(file, data.max_audio_seconds, data.max_file_bytes)
     except DecodeError as error:
-        message = str(error).removeprefix(f"{file}: ").rstrip(".")
-        yield "error", message, f"unreadable {modality}"
+        yield "error", _message(error, file), f"unreadable {modality}"
         return
     seconds = len(waveform) / SAMPLE_RATE_HZ
     if seconds < MIN_AUDIO_SECONDS:
@@ -99,3 +105,7 @@ def _judge(
         yield "warning", message, "short audio"
     if np.abs(waveform).max() < SILENT_PEAK:
         yield "warning", "is silent: replace it or empty the cell", "silent audio"
+
+
+def _message(error: DecodeError, file: Path) -> str:
+    return str(error).removeprefix(f"{file}: ").rstrip(".")

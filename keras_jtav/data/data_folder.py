@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from keras_jtav.data.outside import REASON, is_inside
 from keras_jtav.data.tables import READERS
 
 MAX_LISTED = 8
@@ -36,10 +37,12 @@ def existing_folder(folder: str | Path, dataset: str) -> Path:
 class DataFolder:
     """Finds files of a folder by their base names, however deep they lie.
 
-    Hidden files and folders are left out, and so is ``__MACOSX``.
+    Hidden files and folders are left out, and so is ``__MACOSX``. Links and paths that
+    lead out of the folder are followed only where the caller allows it.
 
     Args:
         folder: An existing folder.
+        outside: Whether files may lie outside of it.
 
     Example:
         >>> import tempfile
@@ -51,13 +54,14 @@ class DataFolder:
         'a b.png'
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, outside: bool = False) -> None:
         self.folder = folder
+        self._outside = outside
         self._by_name: dict[str, list[Path]] = defaultdict(list)
         for path in sorted(folder.rglob("*")):
             parts = path.relative_to(folder).parts
             hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
-            if not hidden and path.is_file():
+            if not hidden and self.allows(path) and path.is_file():
                 self._by_name[path.name].append(path)
 
     @property
@@ -70,6 +74,10 @@ class DataFolder:
         """Files that ``read_table`` reads, by their endings."""
         return [path for path in self.files if path.suffix.lower() in READERS]
 
+    def allows(self, path: Path) -> bool:
+        """Return whether a path may be read."""
+        return self._outside or is_inside(path, self.folder)
+
     def find(self, address: str) -> Path:
         """Return the file of a URL's base name, or of a path below the folder.
 
@@ -77,10 +85,14 @@ class DataFolder:
             address: URL, path or file name. Nothing is downloaded.
 
         Raises:
-            ValueError: No such file, or several of the name: a row's reason.
+            ValueError: No such file, one outside of the folder, or several of the
+                name: a row's reason.
         """
-        if "://" not in address and (self.folder / address).is_file():
-            return self.folder / address
+        path = self.folder / address
+        if "://" not in address and path.is_file():
+            if not self.allows(path):
+                raise ValueError(f"{address!r} {REASON}")
+            return path
         name = base_name(address)
         found = self._by_name.get(name, [])
         if len(found) == 1:

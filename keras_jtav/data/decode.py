@@ -7,11 +7,8 @@ is repaired in silence.
 
 from __future__ import annotations
 
-import contextlib
 import io
-import re
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,20 +18,29 @@ import soxr
 from PIL import Image, ImageOps
 
 from keras_jtav.config import SAMPLE_RATE_HZ
+from keras_jtav.data.cut_short import refuse_cut_short
+from keras_jtav.data.media_file import (
+    MAX_FILE_BYTES,
+    DecodeError,
+    Seekable,
+    opened,
+    refusing,
+)
 from keras_jtav.data.svg import render_svg
 
 IMAGE_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
 MIN_RATE_HZ, MAX_RATE_HZ, MAX_CHANNELS = 1_000, 384_000, 16
-COMPLETE = 0.99  # share of the promised frames that a whole file holds
+MAX_SAMPLE = 1e9  # 1 is full scale; the power of larger ones leaves float32
+MAX_JPEG_SCANS = 100  # of a progressive JPEG, which has about ten
 BLOCK_FRAMES = 1 << 20
-UNKNOWN_SIZE = 0x7FFF0000  # what streaming writers leave in a WAV header, and above
+BLOCK_PIXELS = 1 << 20
 
 
-class DecodeError(ValueError):
-    """A file that cannot be decoded; the message names it and says what to do."""
-
-
-def decode_audio(source: Path | str | bytes, max_seconds: float = 600.0) -> np.ndarray:
+def decode_audio(
+    source: Path | str | bytes,
+    max_seconds: float = 600.0,
+    max_bytes: int = MAX_FILE_BYTES,
+) -> np.ndarray:
     """Decode a recording to the waveform that every spectrogram is made of.
 
     Channels are averaged, then the rate is changed by soxr (quality "HQ").
@@ -43,23 +49,25 @@ def decode_audio(source: Path | str | bytes, max_seconds: float = 600.0) -> np.n
         source: File, or its content: WAV, FLAC, OGG, MP3 and whatever else libsndfile
             reads, 1,000 to 384,000 Hz, up to 16 channels.
         max_seconds: What comes later is not read.
+        max_bytes: Larger files are refused before they are read.
 
     Returns:
         float32 ``(samples,)``, mono, 22,050 Hz, at least one sample.
 
     Raises:
         DecodeError: A missing, unreadable, empty or damaged file, one that ends
-            before its header says, an absurd header, NaN or infinite samples.
+            before its header says, an absurd header, samples that are NaN or absurd.
 
     Example:
         >>> decode_audio(encode_wav(np.zeros(22_050, np.float32))).shape
         (22050,)
     """
-    with _opened(source) as stream, _refusing(source, "re-encode it as WAV or FLAC"):
+    remedy = "re-encode it as WAV or FLAC"
+    with opened(source, max_bytes) as stream, refusing(source, remedy):
         try:
             # By its descriptor, libsndfile reads a file without calls into Python.
-            opened = stream if isinstance(source, bytes) else stream.fileno()
-            recording = soundfile.SoundFile(opened, closefd=False)
+            content = Seekable(stream) if isinstance(source, bytes) else stream.fileno()
+            recording = soundfile.SoundFile(content, closefd=False)
         except (RuntimeError, TypeError) as error:
             raise DecodeError(
                 f"is no recording that libsndfile reads ({error}): convert it to WAV, "
@@ -74,19 +82,21 @@ def decode_audio(source: Path | str | bytes, max_seconds: float = 600.0) -> np.n
                     "channels: convert it or drop the row"
                 )
             max_frames = int(max_seconds * rate_hz)
-            waveform = _read_mono(recording, max_frames)
-            _refuse_cut_short(recording, stream, len(waveform), max_frames)
-        if not np.isfinite(waveform).all():
-            raise DecodeError("has NaN or infinite samples: export it again")
-        if rate_hz != SAMPLE_RATE_HZ:
-            waveform = soxr.resample(waveform, rate_hz, SAMPLE_RATE_HZ, quality="HQ")
+            waveform, held, is_sound = _read_mono(recording, max_frames)
+            refuse_cut_short(recording, stream, held, max_frames)
+        if not is_sound:
+            raise DecodeError(
+                f"has samples that are NaN or above {MAX_SAMPLE:g}: export it again"
+            )
         if not len(waveform):
             raise DecodeError("holds no samples: record it again or drop the row")
     return waveform
 
 
 def decode_image(
-    source: Path | str | bytes, max_pixels: int = 50_000_000
+    source: Path | str | bytes,
+    max_pixels: int = 50_000_000,
+    max_bytes: int = MAX_FILE_BYTES,
 ) -> np.ndarray:
     """Decode a picture to RGB, upright, on white.
 
@@ -100,6 +110,7 @@ def decode_image(
     Args:
         source: File, or its content: PNG, JPEG, GIF, BMP, WebP or SVG.
         max_pixels: Larger pictures are refused before they are decoded.
+        max_bytes: Larger files are refused before they are read.
 
     Returns:
         uint8 ``(height, width, 3)``.
@@ -111,7 +122,8 @@ def decode_image(
         >>> decode_image(encode_png(np.zeros((2, 3, 3), np.uint8))).shape
         (2, 3, 3)
     """
-    with _opened(source) as stream, _refusing(source, "save it again as PNG or JPEG"):
+    remedy = "save it again as PNG or JPEG"
+    with opened(source, max_bytes) as stream, refusing(source, remedy):
         if stream.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
             stream.seek(0)
             try:
@@ -130,6 +142,8 @@ def decode_image(
             ) from error
         if image.width * image.height > max_pixels:
             raise _too_large(f"{image.width} x {image.height} pixels", max_pixels)
+        if image.format in ("JPEG", "MPO"):
+            _refuse_many_scans(stream)
         image.load()
         return _over_white(_upright(image))
 
@@ -174,44 +188,29 @@ def encode_png(image: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
-@contextlib.contextmanager
-def _opened(source: Path | str | bytes) -> Iterator[BinaryIO]:
-    if isinstance(source, bytes):
-        yield io.BytesIO(source)
-        return
-    try:
-        with Path(source).open("rb") as stream:
-            yield stream
-    except OSError as error:
-        raise DecodeError(
-            f"{source} cannot be opened ({error.strerror}): check the path or drop the "
-            "row."
-        ) from error
+def _read_mono(
+    recording: soundfile.SoundFile, max_frames: int
+) -> tuple[np.ndarray, int, bool]:
+    """Return the waveform at our rate, the frames that were read, and if all are sound.
 
-
-@contextlib.contextmanager
-def _refusing(source: Path | str | bytes, remedy: str) -> Iterator[None]:
-    """Name the file in every error; codecs raise all kinds on damaged bytes."""
-    name = "The given bytes" if isinstance(source, bytes) else str(source)
-    try:
-        yield
-    except DecodeError as error:
-        raise DecodeError(f"{name}: {error}.") from error
-    except Exception as error:
-        raise DecodeError(
-            f"{name}: damaged or cut short ({error}): {remedy}, or drop the row."
-        ) from error
-
-
-def _read_mono(recording: soundfile.SoundFile, max_frames: int) -> np.ndarray:
-    blocks, left = [], max_frames
-    while left > 0:
-        block = recording.read(min(left, BLOCK_FRAMES), "float32", always_2d=True)
-        if not len(block):
-            break
-        blocks.append(_mean_of_channels(block))
-        left -= len(block)
-    return np.concatenate(blocks or [np.zeros(0, np.float32)])
+    Blocks are resampled as they are read: a small file may hold many minutes at a rate
+    that is 17 times ours. The samples are those of the whole resampled at once.
+    """
+    resampler = None
+    if recording.samplerate != SAMPLE_RATE_HZ:
+        rates = (recording.samplerate, SAMPLE_RATE_HZ)
+        resampler = soxr.ResampleStream(*rates, 1, "float32", "HQ")
+    held, is_sound, blocks = 0, True, []
+    while True:
+        size = min(max_frames - held, BLOCK_FRAMES)
+        block = recording.read(size, "float32", always_2d=True)
+        held += len(block)
+        is_last = not len(block)
+        mono = _mean_of_channels(block)
+        is_sound = is_sound and bool((np.abs(mono) <= MAX_SAMPLE).all())  # no NaN is
+        blocks.append(resampler.resample_chunk(mono, is_last) if resampler else mono)
+        if is_last:
+            return np.concatenate(blocks), held, is_sound
 
 
 def _mean_of_channels(block: np.ndarray) -> np.ndarray:
@@ -227,54 +226,28 @@ def _mean_of_channels(block: np.ndarray) -> np.ndarray:
     return mean
 
 
-def _refuse_cut_short(
-    recording: soundfile.SoundFile, stream: BinaryIO, held: int, max_frames: int
-) -> None:
-    """Raise where a file holds less than its header promises.
-
-    libsndfile corrects the frame count of a WAV or AIFF that ends early and says so in
-    its log; of Ogg it counts the pages that are there; the length of an MP3 is an
-    estimate unless a Xing or Info header states it.
-    """
-    promised = min(recording.frames, max_frames)
-    log = re.search(r"(?:data|SSND) *: (\d+) \(should be (\d+)\)", recording.extra_info)
-    if log and 0 < int(log[1]) < UNKNOWN_SIZE:
-        held, promised = int(log[2]), int(log[1])
-    elif recording.format == "OGG" and not _last_page_is_whole(stream):
-        raise DecodeError("ends inside a page of Ogg: fetch the file again")
-    elif recording.format == "MP3" and not _states_length(stream):
-        return
-    if held < COMPLETE * promised:
-        raise DecodeError(
-            f"ends early, {held / promised:.0%} of it is there: fetch the file again"
-        )
-
-
-def _last_page_is_whole(stream: BinaryIO) -> bool:
-    size = stream.seek(0, io.SEEK_END)
-    stream.seek(max(0, size - (1 << 17)))  # a page has at most 65,307 bytes
-    tail = stream.read()
-    page = tail.rfind(b"OggS")
-    segments = tail[page + 26] if page + 26 < len(tail) else 0
-    body = tail[page + 27 : page + 27 + segments]
-    return page + 27 + segments + sum(body) <= len(tail)
-
-
-def _states_length(stream: BinaryIO) -> bool:
-    stream.seek(0)
-    head = stream.read(10)
-    if head.startswith(b"ID3"):
-        tag = head[6:10]  # seven bits a byte
-        stream.seek(10 + (tag[0] << 21 | tag[1] << 14 | tag[2] << 7 | tag[3]))
-    frame = stream.read(4096)
-    return b"Xing" in frame or b"Info" in frame
-
-
 def _too_large(size: str, max_pixels: int) -> DecodeError:
     return DecodeError(
         f"is too large ({size}): scale it below {max_pixels} pixels or raise "
         "`data.max_image_pixels`"
     )
+
+
+def _refuse_many_scans(stream: BinaryIO) -> None:
+    """Raise where a JPEG goes over its pixels so often that it would take hours.
+
+    Inside the data of a scan the two bytes of its marker never stand.
+    """
+    place, scans, last = stream.tell(), 0, b""
+    stream.seek(0)
+    while block := stream.read(1 << 20):
+        scans += (last + block).count(b"\xff\xda")
+        last = block[-1:]
+    stream.seek(place)
+    if scans > MAX_JPEG_SCANS:
+        raise DecodeError(
+            f"has {scans} scans, expected at most {MAX_JPEG_SCANS}: save it again"
+        )
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -285,14 +258,26 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _over_white(image: Image.Image) -> np.ndarray:
-    if image.mode.startswith("I"):  # 16-bit grey
-        samples = np.asarray(image).astype(np.int64)
-        grey = (samples >> 8).astype(np.uint8)
-        grey[samples == image.info.get("transparency", -1)] = 255
-        return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
-    if "A" not in image.getbands() and "transparency" not in image.info:
+    is_16_bit_grey = image.mode.startswith("I")
+    has_alpha = "A" in image.getbands() or "transparency" in image.info
+    if not is_16_bit_grey and not has_alpha:
         return np.array(image.convert("RGB"))
+    rgb = np.empty((image.height, image.width, 3), np.uint8)
+    rows = max(1, BLOCK_PIXELS // image.width)  # what is computed is wider than a byte
+    for top in range(0, image.height, rows):
+        band = image.crop((0, top, image.width, min(top + rows, image.height)))
+        rgb[top : top + rows] = _grey(band) if is_16_bit_grey else _blended(band)
+    return rgb
+
+
+def _grey(image: Image.Image) -> np.ndarray:
+    samples = np.asarray(image).astype(np.int64)
+    grey = (samples >> 8).astype(np.uint8)
+    grey[samples == image.info.get("transparency", -1)] = 255
+    return grey[:, :, np.newaxis]
+
+
+def _blended(image: Image.Image) -> np.ndarray:
     pixels = np.asarray(image.convert("RGBA")).astype(np.uint16)
     alpha = pixels[:, :, 3:]
-    blended = (pixels[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255
-    return blended.astype(np.uint8)
+    return (pixels[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255

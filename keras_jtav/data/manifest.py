@@ -2,8 +2,9 @@
 
 Columns: ``id, image, audio, lyrics, caption, label, song, split, group``. At least one
 of the four contents must be there; other columns are ignored. Paths are relative to the
-table's folder; absolute ones and ones that lead out of the folder are read as they are.
-A row that cannot be used never stops the reading: it is rejected, with the reason.
+table's folder. Files outside of it (absolute paths, ``..``, links) are read only where
+the caller allows it. A row that cannot be used never stops the reading: it is rejected,
+with the reason.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from keras_jtav.data.outside import REASON, first_outside_file
 from keras_jtav.data.post import TEXT_PARTS, Post, PostTable, Rejection
 from keras_jtav.data.tables import Row, cell_text, read_table, write_table
+from keras_jtav.options import DataOptions
 
 CONTENTS = ("image", "audio", "lyrics", "caption")
 COLUMNS = ("id", *CONTENTS, "label", "song", "split", "group")
@@ -27,7 +30,12 @@ KNOWN_LABELS = {word: label for label in (0, 1) for word in LABEL_WORDS[label]}
 MAX_STRAY_LABELS = 0.05  # share of labels beside the two classes; more are no slips
 
 
-def read_manifest(path: Path | str, missing_files: str = "reject") -> PostTable:
+def read_manifest(
+    path: Path | str,
+    missing_files: str = "reject",
+    outside: bool = DataOptions.outside,
+    max_table_bytes: int = DataOptions.max_table_bytes,
+) -> PostTable:
     """Read a table of posts.
 
     Labels are two classes. ``0/1``, ``negative/positive``, ``neg/pos`` and
@@ -41,6 +49,10 @@ def read_manifest(path: Path | str, missing_files: str = "reject") -> PostTable:
             ``.parquet``; text is UTF-8.
         missing_files: ``reject`` rows that name a file which is not there, or ``keep``
             them for a caller who looks at the files himself.
+        outside: Whether rows may name files outside of the table's folder; else they
+            are rejected.
+        max_table_bytes: Larger tables are refused; of Parquet what it unfolds to
+            counts.
 
     Returns:
         Posts in the table's order, the rejected rows, the names of the two classes.
@@ -48,7 +60,7 @@ def read_manifest(path: Path | str, missing_files: str = "reject") -> PostTable:
     Raises:
         FileNotFoundError: No such table.
         ValueError: Another ending, text that is not UTF-8, broken CSV, JSON or Parquet,
-            no rows, no content column, more than two labels.
+            a table that is too large, no rows, no content column, more than two labels.
     """
     path = Path(path)
     if missing_files not in MISSING_FILES:
@@ -56,7 +68,7 @@ def read_manifest(path: Path | str, missing_files: str = "reject") -> PostTable:
             f"`missing_files` must be one of {', '.join(MISSING_FILES)}; received "
             f"{missing_files!r}."
         )
-    columns, rows = read_table(path)
+    columns, rows = read_table(path, max_table_bytes)
     _check_columns(path, columns)
     if not rows:
         raise ValueError(f"{path} has no rows. Add one row per post below the header.")
@@ -75,6 +87,9 @@ def read_manifest(path: Path | str, missing_files: str = "reject") -> PostTable:
                     "post its own"
                 )
             post = _post(post_id, values, path.parent, classes)
+            file = "" if outside else first_outside_file(post, path.parent)
+            if file:
+                raise ValueError(REASON)
             if missing_files == "reject":
                 file = first_missing_file(post)
                 if file:
@@ -93,7 +108,8 @@ def write_manifest(
 ) -> None:
     """Write a table that ``read_manifest`` reads back, in one step (no half files).
 
-    Files below the table's folder are written relative to it, others absolute.
+    Files below the table's folder are written relative to it, others absolute; to read
+    these takes ``outside``.
 
     Args:
         posts: What to write; columns that no post fills are left out.

@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_jtav.config import DataOptions, FeatureOptions
 from keras_jtav.data.cache import FeatureCache, content_digest
+from keras_jtav.data.media_file import DecodeError, refuse_large
 from keras_jtav.data.media_reader import MediaReader
 from keras_jtav.data.post import Post, Rejection
 
@@ -37,6 +38,7 @@ class MediaStore:
     ) -> None:
         self._reader = MediaReader(preprocessor, data)
         self._modalities = modalities
+        self._max_bytes = data.max_file_bytes
         self.folder = folder
         spectrogram = {
             "version": FEATURE_VERSION,
@@ -108,7 +110,11 @@ class MediaStore:
         cache, faults, missing = self._caches[modality], {}, []
         for path in paths:
             try:
+                refuse_large(path, self._max_bytes)
                 self._digests[path] = content_digest(path)
+            except DecodeError as error:
+                faults[path] = str(error)
+                continue
             except OSError as error:
                 faults[path] = f"cannot be read ({error.strerror}); check the path"
                 continue

@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_jtav.config import DataOptions
-from keras_jtav.data.decode import DecodeError, decode_audio, decode_image
+from keras_jtav.data.decode import decode_audio, decode_image
+from keras_jtav.data.media_file import DecodeError
 
 NO_MEDIA = {
     "audio": np.zeros(0, np.float32),  # (samples,)
@@ -73,9 +74,10 @@ class MediaReader:
         return dataset.prefetch(tf.data.AUTOTUNE).as_numpy_iterator()
 
     def _decode(self, modality: str, path: Path) -> np.ndarray:
+        data = self._data
         if modality == "audio":
-            return decode_audio(path, self._data.max_audio_seconds)
-        return decode_image(path, self._data.max_image_pixels)
+            return decode_audio(path, data.max_audio_seconds, data.max_file_bytes)
+        return decode_image(path, data.max_image_pixels, data.max_file_bytes)
 
     def _transform(self, modality: str, media: tf.Tensor) -> tf.Tensor:
         if modality == "audio":

@@ -44,7 +44,7 @@ def fixed_settings(config: Config) -> dict[str, Any]:
     fixed["data.split"] = config.data.split
     fixed["data.split_seed"] = config.split_seed
     fixed["data.fractions"] = list(config.data.fractions)
-    for name in ("max_audio_seconds", "max_image_pixels"):
+    for name in ("max_audio_seconds", "max_image_pixels", "max_file_bytes"):
         fixed[f"data.{name}"] = getattr(config.data, name)
     for name in SHAPING:
         fixed[f"features.{name}"] = getattr(config.features, name)

@@ -46,6 +46,7 @@ def load_shuttersong(
     columns: str | Path = "",
     moods: str | Path = MOODS_FILE,
     test_songs: int = 100,
+    outside: bool = False,
 ) -> PostTable:
     """Read posts of a folder laid out as the module says.
 
@@ -62,6 +63,7 @@ def load_shuttersong(
             the folder, where there is one.
         moods: Table of ``mood,label``.
         test_songs: Songs of ``dagger`` held out for test.
+        outside: Whether the table may name files outside of the folder.
 
     Returns:
         The posts; rows that name a file which is not there, or for sentiment a mood
@@ -72,7 +74,7 @@ def load_shuttersong(
         ValueError: No folder given, or another layout; the message lists what was
             found.
     """
-    files = DataFolder(existing_folder(folder, "shuttersong"))
+    files = DataFolder(existing_folder(folder, "shuttersong"), outside)
     reader = _RowReader(files, read_moods(moods), Path(moods), task)
     source = find_table(files, columns, task)
     table = PostTable([])

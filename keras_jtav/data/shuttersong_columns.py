@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keras_jtav.data.data_folder import DataFolder
+from keras_jtav.data.outside import REASON
 from keras_jtav.data.tables import Row, read_table
 
 COLUMNS_FILE = "shuttersong.toml"
@@ -63,12 +64,14 @@ def find_table(files: DataFolder, columns_file: str | Path, task: str) -> Shutte
 
     Raises:
         FileNotFoundError: No such file of columns.
-        ValueError: A broken file of columns or table, or another layout; the message
-            lists what was found and shows ``EXAMPLE``.
+        ValueError: A broken file of columns or table, a table outside of the folder,
+            or another layout; the message lists what was found and shows ``EXAMPLE``.
     """
     table_name, named = _read_columns(files.folder, columns_file)
     if table_name:
         path = files.folder / table_name
+        if not files.allows(path):
+            raise ValueError(f"The table {path} {REASON}.")
     elif len(files.tables) == 1:
         path = files.tables[0]
     else:

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
 import math
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from keras_jtav.data.whole_file import written_whole
+from keras_jtav.options import DataOptions
+
 Row = Mapping[str, Any]
+ROWS_AT_ONCE = 1024  # of Parquet
 
 
-def read_table(path: Path | str) -> tuple[list[str], list[Row]]:
+def read_table(
+    path: Path | str, max_bytes: int = DataOptions.max_table_bytes
+) -> tuple[list[str], list[Row]]:
     """Read a table, every cell of a CSV as text.
 
     Args:
         path: File ending in ``.csv``, ``.jsonl``, ``.json`` (JSON lines too) or
             ``.parquet``; text is UTF-8, with or without a byte order mark.
+        max_bytes: Larger tables are refused; of Parquet what it unfolds to counts.
 
     Returns:
         The columns, and one mapping per row. Cells that a row lacks are absent or
@@ -29,14 +34,22 @@ def read_table(path: Path | str) -> tuple[list[str], list[Row]]:
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: Another ending, text that is not UTF-8, a broken file, a column
-            twice.
+        ValueError: Another ending, a file that is too large, text that is not UTF-8, a
+            broken file, a column twice or with half a character in its name.
     """
     path = Path(path)
     read = _by_suffix(path, READERS)
     if not path.is_file():
         raise FileNotFoundError(f"There is no table {path}. Check the path.")
-    columns, rows = read(path)
+    if path.stat().st_size > max_bytes:
+        raise _too_large(path, max_bytes)
+    columns, rows = read(path, max_bytes)
+    broken = [name for name in columns if name and _has_half_a_letter(name)]
+    if broken:
+        raise ValueError(
+            f"{path} has a column {broken[0]!r} with half a character in its name. "
+            "Write it as UTF-8."
+        )
     twice = [name for name, count in Counter(columns).items() if name and count > 1]
     if twice:
         raise ValueError(f"{path} has the column {twice[0]!r} twice. Drop one.")
@@ -64,13 +77,8 @@ def write_table(path: Path | str, columns: Sequence[str], rows: Sequence[Row]) -
     path = Path(path)
     write = _by_suffix(path, WRITERS)
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with written_whole(path) as aside:
         write(aside, columns, rows)
-        os.replace(aside, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            aside.unlink()
 
 
 def read_text(path: Path) -> str:
@@ -98,7 +106,7 @@ def cell_text(name: str, value: Any) -> str:
         value: What ``read_table`` gave for the cell; absent ones are empty.
 
     Raises:
-        ValueError: A cell that holds no text, or half a character.
+        ValueError: A cell that holds no text, half a character or a zero byte.
 
     Example:
         >>> cell_text("id", 12.0), cell_text("id", None)
@@ -115,9 +123,15 @@ def cell_text(name: str, value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     text = str(value).strip()
-    if any("\ud800" <= letter <= "\udfff" for letter in text):
+    if _has_half_a_letter(text):
         raise ValueError(f"`{name}` holds half a character: write it as UTF-8")
+    if "\0" in text:
+        raise ValueError(f"`{name}` holds a zero byte: drop it")
     return text
+
+
+def _has_half_a_letter(text: str) -> bool:
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _by_suffix(path: Path, functions: Mapping[str, Callable]) -> Callable:
@@ -129,8 +143,16 @@ def _by_suffix(path: Path, functions: Mapping[str, Callable]) -> Callable:
     return functions[path.suffix.lower()]
 
 
-def _read_csv(path: Path) -> tuple[list[str], list[Row]]:
+def _too_large(path: Path, max_bytes: int) -> ValueError:
+    return ValueError(
+        f"{path} is too large: it holds more than {max_bytes} bytes. Split it, or "
+        "raise `data.max_table_bytes`."
+    )
+
+
+def _read_csv(path: Path, max_bytes: int) -> tuple[list[str], list[Row]]:
     reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
+    usual = csv.field_size_limit(max_bytes)  # of 131,072 letters: lyrics may be longer
     try:
         reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
         return list(reader.fieldnames), list(reader)
@@ -139,6 +161,8 @@ def _read_csv(path: Path) -> tuple[list[str], list[Row]]:
             f"{path} is broken CSV near line {reader.line_num} ({error}). Look for a "
             "quotation mark that is not closed."
         ) from error
+    finally:
+        csv.field_size_limit(usual)
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
@@ -147,12 +171,12 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def _read_json_lines(path: Path) -> tuple[list[str], list[Row]]:
+def _read_json_lines(path: Path, max_bytes: int) -> tuple[list[str], list[Row]]:
     rows = []
     for number, line in _lines(read_text(path)):
         try:
             row = json.loads(line)
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):  # numbers of 5,000 digits among others
             row = None
         if not isinstance(row, dict):
             raise ValueError(
@@ -163,18 +187,25 @@ def _read_json_lines(path: Path) -> tuple[list[str], list[Row]]:
     return list(dict.fromkeys(name for row in rows for name in row)), rows
 
 
-def _read_parquet(path: Path) -> tuple[list[str], list[Row]]:
+def _read_parquet(path: Path, max_bytes: int) -> tuple[list[str], list[Row]]:
     import pyarrow
     from pyarrow import parquet
 
+    rows, num_bytes = [], 0
     try:
         with path.open("rb") as stream:  # a path could also mean a folder of parts
-            table = parquet.read_table(stream)
-    except (pyarrow.ArrowException, OSError) as error:
+            file = parquet.ParquetFile(stream)
+            # A few kilobytes may repeat a long text many million times.
+            for batch in file.iter_batches(ROWS_AT_ONCE):
+                num_bytes += batch.nbytes
+                if num_bytes > max_bytes:
+                    raise _too_large(path, max_bytes)
+                rows += batch.to_pylist()
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(
             f"{path} cannot be read as Parquet ({error}). Write it again."
         ) from error
-    return table.column_names, table.to_pylist()
+    return file.schema_arrow.names, rows
 
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:

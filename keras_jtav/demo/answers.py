@@ -64,12 +64,19 @@ class SongAnswers:
         predictor: An exported retrieval model.
         table: ``.csv``, ``.jsonl`` or ``.parquet`` with a row for each song.
         progress: Wraps an iterable, given its length and a title.
+        outside: Whether the table may name files outside of its folder.
     """
 
-    def __init__(self, predictor: Predictor, table: Path, progress: Progress) -> None:
+    def __init__(
+        self,
+        predictor: Predictor,
+        table: Path,
+        progress: Progress,
+        outside: bool = False,
+    ) -> None:
         self._predictor = predictor
         self._explainer = Explainer(predictor)
-        self._songs = read_songs(table)
+        self._songs = read_songs(table, outside)
         size = 16
         starts = range(0, len(self._songs), size)
         encoded = [

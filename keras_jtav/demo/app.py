@@ -17,12 +17,13 @@ from keras_jtav.serving.predictor import Predictor
 FRAME_PIXELS = 900
 
 
-def build_app(model: Path, songs: Path | None) -> gr.Blocks:
+def build_app(model: Path, songs: Path | None, outside: bool = False) -> gr.Blocks:
     """Return the page of a model.
 
     Args:
         model: An exported model's folder.
         songs: Retrieval: table with a row for each song.
+        outside: Whether the table may name files outside of its folder.
 
     Raises:
         ValueError: A retrieval model without songs.
@@ -48,7 +49,7 @@ def build_app(model: Path, songs: Path | None) -> gr.Blocks:
                     answer = SentimentAnswers(predictor).answer
                 else:
                     inputs = [image, caption]
-                    answers = SongAnswers(predictor, songs, console.progress)
+                    answers = SongAnswers(predictor, songs, console.progress, outside)
                     answer = answers.answer
                 button = gr.Button("ask", variant="primary", elem_id="ask")
             with gr.Column(scale=2):
@@ -58,9 +59,9 @@ def build_app(model: Path, songs: Path | None) -> gr.Blocks:
     return app
 
 
-def serve(model: Path, songs: Path | None, port: int) -> None:
+def serve(model: Path, songs: Path | None, port: int, outside: bool = False) -> None:
     """Show the page on loopback until it is interrupted."""
-    app = build_app(model, songs)
+    app = build_app(model, songs, outside)
     console.say(f"http://127.0.0.1:{port}    (Ctrl-C ends)")
     app.launch(server_name="127.0.0.1", server_port=port, share=False, quiet=True)
 

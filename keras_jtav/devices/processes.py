@@ -6,7 +6,10 @@ kill at any moment leaves one state, and only the first process needs a disk for
 
 from __future__ import annotations
 
+import atexit
 import json
+import os
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -60,6 +63,29 @@ class Processes:
             copy.write_bytes(content)
             yield copy
 
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Stop with a clear message where another process ends while all train.
+
+        JAX says that a connection was closed, and at its exit it would wait for the
+        dead for minutes: a process that has told what happened ends at once.
+
+        Raises:
+            ConnectionError: Another process is gone.
+        """
+        try:
+            yield
+        except RuntimeError as error:
+            if self.count == 1:
+                raise
+            atexit.register(_end_at_once)  # runs before what JAX registered earlier
+            raise ConnectionError(
+                f"Process {self.index} of {self.count} lost the others while it "
+                f"trained: one of them ended, or cannot be reached ({_first(error)}). "
+                "Start all of them again, with --resume: they go on after the last "
+                "epoch that all had finished."
+            ) from error
+
     def leave(self) -> None:
         """Part with the other processes; each may go on and end by itself."""
         if self.count > 1:
@@ -73,3 +99,13 @@ class Processes:
         if self.is_first:
             own[:] = np.frombuffer(content, np.uint8)
         return self.same([own])[0].astype(np.uint8).tobytes()
+
+
+def _first(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def _end_at_once() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)

@@ -7,8 +7,6 @@ needed.
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -21,6 +19,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
+
+from keras_jtav.data.whole_file import written_whole
 
 DPI = 130
 INK, MUTED, FAINT = "#1f2d3a", "#6c7a89", "#e4e9ee"
@@ -80,14 +80,8 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(suffix=".png", dir=path.parent)
-    os.close(handle)
-    try:
-        figure.savefig(temporary, format="png", dpi=DPI, facecolor="white")
-        os.chmod(temporary, 0o644)  # mkstemp lets only the owner read
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with written_whole(path) as aside:
+        figure.savefig(aside, format="png", dpi=DPI, facecolor="white")
     return path
 
 

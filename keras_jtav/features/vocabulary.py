@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from keras_jtav.data.whole_file import written_whole
 
 PADDING_ROW = 0
 OOV_ROW = 1
@@ -71,18 +71,13 @@ class Vocabulary:
         """Write an ``.npz`` file that ``load`` reads; aside first, then renamed."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, aside = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(
-                    file,
-                    words=np.frombuffer("\n".join(self.words).encode(), "uint8"),
-                    matrix=self.matrix,
-                    ngrams=np.array([self.min_ngram, self.max_ngram, self.buckets]),
-                )
-            os.replace(aside, path)
-        finally:
-            Path(aside).unlink(missing_ok=True)
+        with written_whole(path) as aside, open(aside, "wb") as file:
+            np.savez(
+                file,
+                words=np.frombuffer("\n".join(self.words).encode(), "uint8"),
+                matrix=self.matrix,
+                ngrams=np.array([self.min_ngram, self.max_ngram, self.buckets]),
+            )
 
     @classmethod
     def load(cls, path: str | Path) -> Vocabulary:
@@ -94,7 +89,10 @@ class Vocabulary:
         """
         try:
             # Opened here: `np.load` leaves a damaged file open.
-            with open(path, "rb") as file, np.load(file) as arrays:
+            with (
+                open(path, "rb") as file,
+                np.load(file, allow_pickle=False) as arrays,
+            ):
                 words = arrays["words"].tobytes().decode().split("\n")
                 return cls(words, arrays["matrix"], *map(int, arrays["ngrams"]))
         except FileNotFoundError:

@@ -11,7 +11,8 @@ import soundfile
 from PIL import Image
 
 from keras_jtav.config import SAMPLE_RATE_HZ
-from keras_jtav.data.decode import DecodeError, decode_audio, decode_image
+from keras_jtav.data.decode import decode_audio, decode_image
+from keras_jtav.data.media_file import DecodeError
 
 MAX_PIXELS = 480  # of the longer side
 MAX_SECONDS = 20.0

@@ -10,7 +10,8 @@ from PIL import Image
 
 from keras_jtav.attribution import Explanation, Word
 from keras_jtav.data.any_path import write_text
-from keras_jtav.data.decode import DecodeError, decode_image
+from keras_jtav.data.decode import decode_image
+from keras_jtav.data.media_file import DecodeError
 from keras_jtav.data.post import Post
 from keras_jtav.evaluation.figures import svg_text
 from keras_jtav.evaluation.figures_sound import sound_figure

@@ -14,6 +14,8 @@ import keras
 import tensorflow as tf
 
 from keras_jtav.config import Config
+from keras_jtav.data.any_path import readable_errors
+from keras_jtav.data.whole_file import told_where_full
 from keras_jtav.features.preprocessor import Preprocessor
 from keras_jtav.layers import set_cudnn
 from keras_jtav.options import DataOptions
@@ -93,6 +95,9 @@ def write_version(
 
     Returns:
         The folder of the new version.
+
+    Raises:
+        OSError: It cannot be written; earlier versions are as they were.
     """
 
     def write(aside: Path) -> None:
@@ -113,11 +118,15 @@ def write_aside(write: Callable[[Path], None], folder: Path) -> Path:
 
     Returns:
         The folder of the new version.
+
+    Raises:
+        OSError: It cannot be written; earlier versions are as they were.
     """
     folder.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=".export-", dir=folder))
     try:
-        write(aside)
+        with told_where_full(folder), readable_errors(str(folder)):
+            write(aside)
         aside.chmod(0o755)
         return _rename_to_next_version(aside, folder)
     finally:

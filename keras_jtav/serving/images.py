@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from keras_jtav.data.decode import MAX_JPEG_SCANS
 from keras_jtav.serving.bmp import decode_bmp, size_bmp
 from keras_jtav.serving.chunks import (
     find_jpeg_frame,
@@ -141,8 +142,11 @@ def _read_headers(encoded: tf.Tensor, data: tf.Tensor) -> _Plan:
 
     def jpeg() -> _Plan:
         frame, exif = find_jpeg_frame(data)
+        scans = (data[:-1] == 0xFF) & (data[1:] == 0xDA)
+        is_bearable = tf.math.count_nonzero(scans) <= MAX_JPEG_SCANS
+        file = tf.where((frame > 0) & is_bearable, encoded, b"")
         height, width = (number(data, frame + at, 2, big_endian=True) for at in (1, 3))
-        return plan(tf.where(frame > 0, encoded, b""), _JPEG, (height, width), exif)
+        return plan(file, _JPEG, (height, width), exif)
 
     def gif() -> _Plan:
         file, margins, canvas = first_frame(encoded, data)
@@ -190,7 +194,7 @@ def _size_webp(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 def _on_white(image: tf.Tensor) -> tf.Tensor:
     """Composite uint8 (height, width, 4) over white: (height, width, 3)."""
-    image = tf.cast(image, tf.int32)
+    image = tf.cast(image, tf.uint16)  # holds 255 * 255 + 127
     colours, alpha = image[:, :, :3], image[:, :, 3:]
     blended = (colours * alpha + 255 * (255 - alpha) + 127) // 255
     return tf.cast(blended, tf.uint8)

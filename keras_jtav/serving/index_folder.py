@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_jtav.data.whole_file import is_left_over, told_where_full, written_whole
 from keras_jtav.serving.index_part import IndexPart
 from keras_jtav.serving.index_rows import IndexRows
 from keras_jtav.serving.inverted_lists import InvertedLists, need_lists, sample_size
@@ -85,7 +86,7 @@ class IndexFolder:
 
     def write_state(self, state: IndexState) -> None:
         """Make a state the folder's own, in one step."""
-        with self._renamed(STATE_FILE) as aside:
+        with written_whole(self.path / STATE_FILE) as aside:
             aside.write_text(json.dumps(asdict(state), indent=1), encoding="utf-8")
 
     def check_revision(self, revision: int) -> None:
@@ -119,7 +120,8 @@ class IndexFolder:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=".index-", dir=self.path.parent))
         try:
-            yield IndexFolder(aside)
+            with told_where_full(self.path):
+                yield IndexFolder(aside)
             aside.chmod(0o755)
             os.rename(aside, self.path)
         finally:
@@ -146,8 +148,8 @@ class IndexFolder:
                 self._write_part(names[-1], part)
         removed = f"removed-{revision}.npy" if len(rows.removed) else ""
         if removed:
-            with self._renamed(removed) as aside:
-                np.save(aside, rows.removed)
+            with written_whole(self.path / removed) as aside:
+                np.save(aside, rows.removed, allow_pickle=False)
         lists = self._write_lists(state.lists, rows, f"lists-{revision}.faiss")
         state = replace(
             state, parts=tuple(names), removed=removed, lists=lists, revision=revision
@@ -156,7 +158,7 @@ class IndexFolder:
         self._sweep(state)
 
     def _write_part(self, name: str, part: IndexPart) -> None:
-        with self._renamed(name) as aside:
+        with written_whole(self.path / name) as aside:
             aside.mkdir()
             part.write(aside)
 
@@ -175,23 +177,16 @@ class IndexFolder:
         else:
             lists = InvertedLists.open(self.path / old, mapped=False)
         lists.add(rows.vector_blocks(listed))
-        with self._renamed(new) as aside:
+        with written_whole(self.path / new) as aside:
             lists.write(aside)
         return new
-
-    @contextlib.contextmanager
-    def _renamed(self, name: str) -> Iterator[Path]:
-        """Yield a path to write, which then gets its name."""
-        aside = self.path / f".new-{name}"
-        yield aside
-        os.replace(aside, self.path / name)
 
     def _sweep(self, state: IndexState) -> None:
         """Delete what the index does not consist of."""
         kept = {*state.parts, state.removed, state.lists}
         for path in self.path.iterdir():
-            ours = path.name.startswith(("part-", "removed-", "lists-", ".new-"))
-            if not ours or path.name in kept:
+            ours = path.name.startswith(("part-", "removed-", "lists-"))
+            if not (ours or is_left_over(path)) or path.name in kept:
                 continue
             if path.is_dir():
                 shutil.rmtree(path)

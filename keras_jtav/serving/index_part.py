@@ -55,7 +55,8 @@ class IndexPart:
             FileNotFoundError: The part is not there, or lacks files.
         """
         arrays = {
-            path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")
+            path.stem: np.load(path, mmap_mode="r", allow_pickle=False)
+            for path in folder.glob("*.npy")
         }
         if not {TOWER, ID_BYTES, ID_ENDS} <= set(arrays):
             raise FileNotFoundError(
@@ -69,7 +70,7 @@ class IndexPart:
     def write(self, folder: Path) -> None:
         """Write the files of the part into an empty folder."""
         for name, array in self._arrays.items():
-            np.save(folder / f"{name}.npy", array)
+            np.save(folder / f"{name}.npy", array, allow_pickle=False)
 
     def __len__(self) -> int:
         return len(self._arrays[ID_ENDS])

@@ -210,7 +210,9 @@ class SongIndex:
 
     def _take(self, folder: IndexFolder, state: IndexState) -> None:
         parts = [IndexPart.open(folder.path / name) for name in state.parts]
-        removed = np.load(folder.path / state.removed) if state.removed else None
+        removed = None
+        if state.removed:
+            removed = np.load(folder.path / state.removed, allow_pickle=False)
         lists = None
         if state.lists:
             with contextlib.suppress(ImportError):  # told when they are searched

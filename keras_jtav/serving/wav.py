@@ -5,7 +5,12 @@ from __future__ import annotations
 import tensorflow as tf
 
 from keras_jtav.config import SAMPLE_RATE_HZ
-from keras_jtav.data.decode import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ
+from keras_jtav.data.decode import (
+    MAX_CHANNELS,
+    MAX_RATE_HZ,
+    MAX_SAMPLE,
+    MIN_RATE_HZ,
+)
 from keras_jtav.serving.chunks import find_riff_chunk, number, starts_with, to_bytes
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
@@ -22,7 +27,7 @@ def parse_wav(
     unknown chunks between. Of a data chunk that ends early the whole frames count
     (``decode_audio`` refuses such a file: there a training set can be mended).
     Never raises: what cannot be read (no RIFF, other codecs, an absurd header, no
-    frames, samples that are no finite numbers) is an empty waveform that is not ok.
+    frames, samples that are NaN or above 1e9) is an empty waveform that is not ok.
 
     Args:
         encoded: string ().
@@ -74,7 +79,7 @@ def parse_wav(
     )
     weights = tf.fill([channels], 1 / tf.cast(channels, tf.float32))
     waveform = tf.linalg.matvec(tf.reshape(samples, [-1, channels]), weights)
-    ok &= (frames > 0) & tf.reduce_all(tf.math.is_finite(waveform))
+    ok &= (frames > 0) & tf.reduce_all(tf.abs(waveform) <= MAX_SAMPLE)
     waveform = waveform[: tf.where(ok, frames, 0)]
     return waveform, tf.cast(tf.where(ok, rate_hz, SAMPLE_RATE_HZ), tf.int32), ok
 

@@ -1,3 +1,4 @@
+import os
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -355,3 +356,29 @@ def test_songs_that_a_system_cannot_perceive_are_named():
     assert "the query of post 'c' has no image and no caption" in modality_problem(
         [post("c", audio=sound)], ("text", "audio", "image"), 0
     )
+
+
+def test_what_is_no_plain_file_or_too_large_is_named(table):
+    folder, rows = table
+    os.mkfifo(folder / "pipe.png")  # opening it would wait for a writer
+    rows["p0"]["image"] = "pipe.png"
+    sparse = folder / "sparse.wav"
+    with open(sparse, "wb") as file:
+        file.truncate(10**12)
+    rows["p2"]["audio"] = "sparse.wav"
+    assert found(check(folder, rows, "sentiment")) == {
+        ("error", "missing file", "row 1 (p0)", "pipe.png"),
+        ("error", "unreadable audio", "row 3 (p2)", "sparse.wav"),
+    }
+
+
+def test_files_outside_of_the_folder_are_findings(table, tmp_path_factory):
+    folder, rows = table
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "0.png"
+    elsewhere.write_bytes((folder / "0.png").read_bytes())
+    rows["p0"]["image"] = str(elsewhere)
+    report = check(folder, rows, "sentiment")
+    assert found(report) == {("error", "unusable row", "row 1 (p0)", "0.png")}
+    assert "allow such files with --outside" in report.render()
+    lenient = replace(LENIENT, outside=True)
+    assert found(check(folder, rows, "sentiment", lenient)) == set()

@@ -126,8 +126,9 @@ def header(rate_hz, channels):
         (header(999, 1), "claims 999 Hz and 1 channels; expected 1000 to 384000 Hz"),
         (header(500_000, 1), "claims 500000 Hz"),
         (header(8_000, 17), "claims 8000 Hz and 17 channels; .* at most 16"),
-        (encode_wav(np.float32([0, np.nan])), "has NaN or infinite samples"),
-        (encode_wav(np.float32([0, np.inf])), "has NaN or infinite samples"),
+        (encode_wav(np.float32([0, np.nan])), "has samples that are NaN or above"),
+        (encode_wav(np.float32([0, -2e9])), r"above 1e\+09: export it again"),
+        (encode_wav(np.float32([0, np.inf])), "has samples that are NaN or above"),
     ],
     ids=lambda value: "" if isinstance(value, bytes) else None,
 )
@@ -288,6 +289,19 @@ def test_large_pictures_are_refused_before_they_are_decoded(monkeypatch):
         decode_image(data, max_pixels=199)
 
 
+def many_scans(num_scans):
+    """Return a progressive JPEG whose last scan is repeated."""
+    data = picture(Image.fromarray(noise()), "JPEG", progressive=True)
+    own, last = data.count(b"\xff\xda"), data.rindex(b"\xff\xda")
+    return data[:-2] + data[last:-2] * (num_scans - own) + b"\xff\xd9"
+
+
+def test_pictures_that_are_gone_over_too_often_are_refused(monkeypatch):
+    assert decode_image(many_scans(100)).shape == (40, 30, 3)
+    with pytest.raises(DecodeError, match="has 101 scans, expected at most 100"):
+        decode_image(many_scans(101))
+
+
 def test_drawings_are_on_white(tmp_path):
     pytest.importorskip("resvg_py", reason="the SVG renderer is not installed")
     path = tmp_path / "drawing.svg"
@@ -346,3 +360,17 @@ def test_real_files_are_not_refused():
         assert decode_image(file).shape[2] == 3
     for file in sorted(stamps.rglob("*_desc_es.ogg")):
         assert np.isfinite(decode_audio(file)).all()
+
+
+@pytest.mark.parametrize("decode", [decode_audio, decode_image])
+def test_files_above_the_limit_are_refused_unread(tmp_path, decode):
+    path = tmp_path / "large.bin"
+    with open(path, "wb") as file:
+        file.truncate(10**12)  # takes no room
+    with pytest.raises(DecodeError, match=r"too large \(1000000000000 bytes\)"):
+        decode(path)
+    path.write_bytes(picture(Image.new("L", (9, 9))))
+    size = path.stat().st_size
+    assert decode_image(path, max_bytes=size).shape == (9, 9, 3)
+    with pytest.raises(DecodeError, match=r"or raise `data\.max_file_bytes`"):
+        decode(path, max_bytes=size - 1)

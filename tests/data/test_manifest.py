@@ -1,5 +1,4 @@
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,14 +53,67 @@ def test_rows_without_an_id_column_are_counted(tmp_path):
     assert table.rejections[0].row == "row 2 (row-2)"
 
 
-def test_absolute_and_outside_paths_are_read(tmp_path):
-    (tmp_path / "inside").mkdir()
+@pytest.fixture
+def around(tmp_path):
+    """A table that names files inside of its folder and outside, in all ways."""
+    folder = tmp_path / "inside"
+    (folder / "media").mkdir(parents=True)
+    (folder / "media" / "in.png").touch()
     (tmp_path / "out.png").touch()
-    path = write(tmp_path / "inside", f"image\n{tmp_path}/out.png\n../out.png\n")
-    posts = read_manifest(path).posts
-    assert [os.path.samefile(p.image, tmp_path / "out.png") for p in posts] == [
-        True
-    ] * 2
+    (tmp_path / "inside-not").mkdir()
+    (tmp_path / "inside-not" / "near.png").touch()
+    (folder / "link.png").symlink_to("media/in.png")
+    (folder / "leads-out.png").symlink_to("../out.png")
+    (folder / "up").symlink_to("..")
+    inside = ["media/in.png", "media/../media/in.png", f"{folder}/media/in.png"]
+    inside += ["link.png", "../inside/media/in.png"]
+    outside = ["../out.png", f"{tmp_path}/out.png", "leads-out.png", "up/out.png"]
+    outside += ["media/../../out.png", "../inside-not/near.png"]
+    names = [*inside, *outside]
+    rows = [f"p{number},{name}" for number, name in enumerate(names)]
+    return write(folder, "\n".join(["id,image", *rows])), inside, outside
+
+
+def test_files_outside_of_the_folder_are_rejected_by_name(around):
+    path, inside, outside = around
+    table = read_manifest(path)
+    assert [post.image for post in table.posts] == [path.parent / n for n in inside]
+    assert [r.file for r in table.rejections] == [str(path.parent / n) for n in outside]
+    assert {r.reason for r in table.rejections} == {
+        "lies outside of the table's folder: move the file there, or allow such files "
+        "with --outside (in Python: outside=True)"
+    }
+
+
+def test_a_file_outside_that_is_not_there_says_nothing_about_the_disk(tmp_path):
+    path = write(tmp_path, f"image\n{tmp_path.parent}/gone.png\n")
+    assert "lies outside" in read_manifest(path).rejections[0].reason
+
+
+def test_files_outside_are_read_where_that_is_allowed(around):
+    path, inside, outside = around
+    table = read_manifest(path, outside=True)
+    assert len(table.posts) == len(inside) + len(outside)
+    assert table.rejections == []
+
+
+def test_the_folder_itself_may_be_a_link(around, tmp_path):
+    path, inside, _ = around
+    (tmp_path / "linked").symlink_to(path.parent)
+    assert len(read_manifest(tmp_path / "linked" / path.name).posts) == len(inside)
+
+
+def test_a_path_with_a_zero_byte_is_named(tmp_path):
+    path = write(tmp_path, "id,image\np1,a\0b.png\n")
+    (rejection,) = read_manifest(path).rejections
+    assert "a zero byte" in rejection.reason
+
+
+def test_a_table_may_not_be_larger_than_allowed(tmp_path):
+    path = write(tmp_path, "caption\nla\n")
+    assert len(read_manifest(path, max_table_bytes=11).posts) == 1
+    with pytest.raises(ValueError, match=r"more than 10 bytes.*data\.max_table_bytes"):
+        read_manifest(path, max_table_bytes=10)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +254,7 @@ def test_round_trip(tmp_path, suffix, names, monkeypatch):
     ]
     path = tmp_path / "table" / f"posts{suffix}"
     write_manifest(posts, path, names)
-    table = read_manifest(path)
+    table = read_manifest(path, outside=True)
     assert table.posts == posts
     assert table.class_names == names
     columns, rows = read_table(path)

@@ -6,7 +6,8 @@ import pytest
 import soundfile
 from PIL import Image
 
-from keras_jtav.data import media_reader
+from keras_jtav.data import media, media_reader
+from keras_jtav.data.cache import content_digest
 from keras_jtav.data.decode import decode_audio, decode_image
 from keras_jtav.data.media import MediaStore
 from keras_jtav.data.post import Post
@@ -169,3 +170,22 @@ def test_media_that_the_model_does_not_see_are_not_read(folder, posts):
     assert store.prepare(posts, silent) == []
     assert store.has(posts[0].audio)
     assert not store.has(posts[0].image)
+
+
+def test_larger_files_are_rejected_unread(folder, posts, monkeypatch):
+    largest = (folder / "long.flac").stat().st_size
+    assert make_store(folder, max_file_bytes=largest).prepare(posts, silent) == []
+    monkeypatch.setattr(media, "content_digest", content_digest_but(posts[1].audio))
+    store = make_store(folder, max_file_bytes=largest - 1)
+    (rejection,) = store.prepare(posts, silent)
+    assert (rejection.row, Path(rejection.file).name) == ("post p1", "long.flac")
+    assert f"{largest} bytes): make it smaller than {largest - 1}" in rejection.reason
+    assert "raise `data.max_file_bytes`" in rejection.reason
+
+
+def content_digest_but(forbidden):
+    def digest(path):
+        assert path != forbidden, "read"
+        return content_digest(path)
+
+    return digest

@@ -266,3 +266,27 @@ def test_a_run_from_end_to_end(tmp_path, tiny_settings):
     assert (result.exported / "saved_model.pb").exists()
     saved = json.loads((result.folder / "metrics.json").read_text())["metrics"]
     assert saved["strict"]["chance"]["R@1"] == pytest.approx(1 / 3)
+
+
+def test_files_outside_of_the_folder_are_not_read(folder, tmp_path):
+    (tmp_path / "secret.txt").write_text("secret")
+    rows = rows_of(6)
+    rows[0]["lyrics"] = "../secret.txt"
+    (folder / "lyrics/secret-link.txt").symlink_to(tmp_path / "secret.txt")
+    rows[1]["lyrics"] = "secret-link.txt"
+    write_table(folder / "posts.csv", [*APP, "lyrics"], with_lyrics(rows))
+    table = load_shuttersong("retrieval", folder=folder, test_songs=2)
+    reasons = [rejection.reason for rejection in table.rejections]
+    assert len(reasons) == 2
+    assert reasons[0].startswith("'../secret.txt' lies outside of the table's folder")
+    assert "no file below" in reasons[1]
+    allowed = load_shuttersong("retrieval", folder=folder, test_songs=2, outside=True)
+    assert allowed.rejections == []
+    assert allowed.posts[0].texts["lyrics"] == "secret"
+    (folder / "shuttersong.toml").write_text('table = "../posts.csv"')
+    with pytest.raises(ValueError, match=r"The table .* lies outside of the table's"):
+        load_shuttersong("retrieval", folder=folder)
+
+
+def with_lyrics(rows):
+    return [{"lyrics": "la", **row} for row in rows]

@@ -1,3 +1,4 @@
+import base64
 import io
 from pathlib import Path
 
@@ -78,6 +79,21 @@ def chain(tag):
     )
 
 
+def inside(side):
+    """A picture of one bit a pixel, which the renderer unfolds to four bytes."""
+    stream = io.BytesIO()
+    Image.new("1", (side, side)).save(stream, "PNG")
+    data = base64.b64encode(stream.getvalue()).decode()
+    return f'<image width="20" height="10" href="data:image/png;base64,{data}"/>'
+
+
+def tens(levels):
+    """Each level draws the one below it ten times."""
+    uses = [f'<use x:href="#g{n}"/>' * 10 for n in range(levels)]
+    groups = [f'<g id="g{n}">{use}</g>' for n, use in enumerate(uses, 1)]
+    return f'<rect id="g0" width="1" height="1"/>{"".join(groups)}'
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -99,12 +115,23 @@ def chain(tag):
             ),
             "deeper than 64 levels",
         ),
+        (drawing(tens(8)), "more than 300000 elements, counted as often as"),
+        (drawing(inside(20_000)), "or 1000000000 bytes to render: save it as PNG"),
         (drawing("", 'width="0" height="5"'), "invalid size"),
+        (b"<svg>" + b" " * 20_000_000, "more than 20000000 bytes: save it as PNG"),
     ],
 )  # fmt: skip
 def test_refuses(data, message):
     with pytest.raises(ValueError, match=message):
         render_svg(data)
+
+
+@pytest.mark.slow
+def test_a_drawing_that_would_take_hours_is_given_up():
+    spread = '<filter id="f"><feMorphology operator="dilate" radius="1e6"/></filter>'
+    body = f'{spread}<rect width="20" height="10" filter="url(#f)"/>'
+    with pytest.raises(ValueError, match="takes more than 10 seconds"):
+        render_svg(drawing(body))
 
 
 def test_gradients_of_a_style_sheet_are_no_levels():

@@ -1,3 +1,4 @@
+import csv
 import os
 
 import pytest
@@ -56,6 +57,8 @@ def test_short_and_long_csv_rows(tmp_path):
         ("a.csv", b"id,id\n1,2\n", "the column 'id' twice"),
         ("a.jsonl", b'{"id": 1}\n\n{"id": \n', "line 3, is no JSON object"),
         ("a.json", b'[{"id": 1}]', "line 1, is no JSON object. Write one object per"),
+        ("a.jsonl", b'{"id": ' + b"1" * 5_000 + b"}", "line 1, is no JSON object"),
+        ("a.jsonl", b'{"\\ud800": 1}', r"a column '\\ud800' with half a character"),
         ("a.parquet", b"PAR1 no", "cannot be read as Parquet"),
     ],
 )
@@ -73,3 +76,36 @@ def test_read_names_an_absent_file(tmp_path):
 def test_write_refuses_another_ending(tmp_path):
     with pytest.raises(ValueError, match=r"received '\.xlsx'"):
         write_table(tmp_path / "a.xlsx", ["id"], [{"id": "1"}])
+
+
+def test_long_texts_are_read(tmp_path):
+    text = "la " * 400_000
+    for suffix in (".csv", ".jsonl", ".parquet"):
+        path = tmp_path / f"long{suffix}"
+        write_table(path, ["lyrics"], [{"lyrics": text}])
+        assert read_table(path)[1] == [{"lyrics": text}]
+    assert csv.field_size_limit() == 131_072
+
+
+def test_parquet_whose_text_is_not_utf_8_is_named(tmp_path):
+    path = tmp_path / "a.parquet"
+    write_table(path, ["id"], [{"id": "la la la"}])
+    path.write_bytes(path.read_bytes().replace(b"la la la", b"la \xb5\xff la"))
+    with pytest.raises(ValueError, match=r"a\.parquet cannot be read as Parquet"):
+        read_table(path)
+
+
+def test_what_a_table_unfolds_to_counts(tmp_path):
+    path = tmp_path / "bomb.parquet"
+    text = "la " * 1_000
+    write_table(path, ["lyrics"], [{"lyrics": text}] * 100_000)
+    assert path.stat().st_size < 100_000
+    with pytest.raises(ValueError, match="more than 5000000 bytes"):
+        read_table(path, max_bytes=5_000_000)
+
+
+def test_several_row_groups_keep_their_order(tmp_path, monkeypatch):
+    monkeypatch.setattr("keras_jtav.data.tables.ROWS_AT_ONCE", 2)
+    rows = [{"id": str(number)} for number in range(5)]
+    write_table(tmp_path / "a.parquet", ["id"], rows)
+    assert read_table(tmp_path / "a.parquet")[1] == rows

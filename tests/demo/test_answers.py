@@ -51,9 +51,10 @@ def test_a_picture_gets_the_songs_that_predict_ranks_best(finished_run, post, tm
     songs = [posts[row] for row in first_rows_of_songs(posts)][:20]
     write_manifest(songs, tmp_path / "songs.csv")
     predictor = Predictor(finished_run[1].exported)
-    answers = SongAnswers(predictor, tmp_path / "songs.csv", silent)
+    answers = SongAnswers(predictor, tmp_path / "songs.csv", silent, outside=True)
     page = answers.answer(str(post.image), "so happy")
-    ranked = rank_songs(predictor, tmp_path / "songs.csv", post.image, "so happy")
+    query = (post.image, "so happy")
+    ranked = rank_songs(predictor, tmp_path / "songs.csv", *query, outside=True)
     shown = re.findall(r"<li><b>([^<]*)</b> <span class=\"score\">([^<]*)</span>", page)
     assert [name for name, _ in shown] == ranked["song"].tolist()[:10]
     scores = [float(score) for _, score in shown]

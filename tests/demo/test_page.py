@@ -48,7 +48,7 @@ def page(finished_run, tmp_path, unused_port):
         posts = unify_songs(posts)
         songs = [posts[row] for row in first_rows_of_songs(posts)]
         write_manifest(songs, tmp_path / "songs.csv")
-        words += ["--songs", str(tmp_path / "songs.csv")]
+        words += ["--songs", str(tmp_path / "songs.csv"), "--outside"]
     with open(tmp_path / "log", "wb") as log:
         process = subprocess.Popen(
             [*words, "--port", str(unused_port)], stdout=log, stderr=log

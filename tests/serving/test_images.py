@@ -223,6 +223,16 @@ def test_max_pixels_is_exact(kind):
     assert not decode_at_most(FILES[kind], 53 * 37 - 1)[1]
 
 
+@pytest.mark.parametrize(("num_scans", "expected"), [(100, True), (101, False)])
+def test_jpeg_that_goes_over_its_pixels_too_often_is_flagged(num_scans, expected):
+    data = encode(RGB, "JPEG", progressive=True)
+    own, last = data.count(b"\xff\xda"), data.rindex(b"\xff\xda")
+    repeated = data[last:-2] * (num_scans - own)
+    image, ok = decode(data[:-2] + repeated + b"\xff\xd9")
+    assert bool(ok) == expected
+    assert image.shape == ((37, 53, 3) if expected else (0, 0, 3))
+
+
 def test_mutated_files_never_raise():
     rng = np.random.default_rng(1)
     names = [name for name in FILES if "orientation" not in name]

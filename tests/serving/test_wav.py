@@ -134,6 +134,9 @@ FLAGGED = {
     "infinite": riff(
         header(code=FLOAT, bits=32), chunk(b"data", struct.pack("<ff", np.inf, 0))
     ),
+    "2 thousand million": riff(
+        header(code=FLOAT, bits=32), chunk(b"data", struct.pack("<ff", 0, -2e9))
+    ),
     "endless chunk": riff(chunk(b"LIST", b"", claimed=2**32 - 1), header(), DATA),
 }
 

@@ -1,0 +1,3 @@
+"""``run.py`` needs Atheris and is no test."""
+
+collect_ignore = ["run.py"]
