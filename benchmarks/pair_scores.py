@@ -18,7 +18,7 @@ from keras_jtav.evaluation import pair_scores as scoring
 from keras_jtav.evaluation.pair_scores import pair_scores, take
 from keras_jtav.experiments import preset_config
 from keras_jtav.features.spec import FeatureSpec
-from keras_jtav.layers import position_logits
+from keras_jtav.layers.position_logits import using_nodes
 from keras_jtav.model import build_model
 
 QUERIES = SONGS = 620
@@ -79,16 +79,6 @@ def one_by_one(models, queries, songs):
         return pair_scores(models, queries, songs)
     finally:
         scoring.can_share = shared
-
-
-def with_nodes(nodes, function):
-    """Return what a function gives while attention may use these numbers of nodes."""
-    kept = position_logits.NODES
-    position_logits.NODES = nodes
-    try:
-        return function()
-    finally:
-        position_logits.NODES = kept
 
 
 def in_float64(models, queries, songs):
@@ -198,9 +188,10 @@ def main():
         return pair_scores(models, queries, songs)
 
     def direct():
-        return with_nodes((), lambda: one_by_one(models, sample, songs))
+        with using_nodes(()):
+            return one_by_one(models, sample, songs)
 
-    with_nodes((), lambda: one_by_one(models, sample, songs))  # traces without nodes
+    direct()  # traces without nodes
     seconds = in_turns({"shared": all_pairs, "direct": direct}, ROUNDS)
     pairs = {"shared": QUERIES * SONGS, "direct": SAMPLE * SONGS}
     per_pair = {n: [s / pairs[n] for s in times] for n, times in seconds.items()}

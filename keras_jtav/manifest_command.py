@@ -39,6 +39,7 @@ def add_manifest(parser: argparse.ArgumentParser) -> None:
 def _manifest(options: argparse.Namespace) -> int:
     from keras_jtav.data.folder_posts import posts_from_folder
     from keras_jtav.data.manifest import write_manifest
+    from keras_jtav.data.outside import first_outside_file
 
     table = posts_from_folder(options.folder, options.folders_are)
     path = options.out or options.folder / TABLE_FILE
@@ -47,6 +48,8 @@ def _manifest(options: argparse.Namespace) -> int:
     for part in ("lyrics", "caption", "audio", "image"):
         missing = sum(part in post.missing for post in table.posts)
         print(f"  {len(table.posts) - missing} with {part}")
+    if any(first_outside_file(post, path.parent) for post in table.posts):
+        print("the files lie outside of the table's folder: read it with --outside")
     if table.rejections:
         print(f"left out: {len(table.rejections)}")
     for rejection in table.rejections[:MAX_SHOWN]:

@@ -8,22 +8,27 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).with_name("hostile") / "read_all.py"
+HOSTILE = Path(__file__).with_name("hostile")
 PATIENCE_SECONDS = 900
 PEAK_BYTES = 3e9
 for_sentiment = pytest.mark.parametrize("finished_run", ["sentiment"], indirect=True)
 
 
 def read(folder, model, every):
-    wanted = {"folder": str(folder), "model": str(model), "every": every}
     environment = {**os.environ, "KERAS_JTAV_HOME": str(folder / "home")}
-    process = subprocess.run(
-        [sys.executable, str(SCRIPT), json.dumps(wanted)],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        env=environment,
-    )
+
+    def run(script, argument):
+        return subprocess.run(
+            [sys.executable, str(HOSTILE / script), str(folder), str(argument)],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            env=environment,
+        )
+
+    written = run("write_all.py", every)
+    assert written.returncode == 0, written.stderr[-4000:]
+    process = run("read_all.py", model)
     at_hand = folder / "at-hand"
     last = at_hand.read_text(errors="replace") if at_hand.exists() else "the start"
     assert process.returncode == 0, f"died at {last}\n{process.stderr[-4000:]}"

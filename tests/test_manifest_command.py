@@ -29,10 +29,12 @@ def test_a_folder_becomes_a_table_beside_its_files(folder, capsys):
     assert found.posts[0].image == folder / "glad" / "0.png"
 
 
-def test_the_table_may_lie_elsewhere(folder, tmp_path):
+def test_the_table_may_lie_elsewhere(folder, tmp_path, capsys):
     out = tmp_path / "tables" / "posts.jsonl"
     assert main(["manifest", str(folder / "glad"), "--out", str(out)]) == 0
-    posts = read_manifest(out).posts
+    assert "read it with --outside" in capsys.readouterr().out
+    assert len(read_manifest(out).rejections) == 3
+    posts = read_manifest(out, outside=True).posts
     assert [post.id for post in posts] == ["0", "1", "2"]
     assert posts[0].image.is_file()
 

@@ -76,7 +76,7 @@ def build_att_bigru(
     vectors = keras.layers.Dropout(dropout)(vectors)
     mask = real_words(words)
     states = bidirectional_gru(units, return_sequences=True, name="bigru")(
-        vectors, mask=_steps(mask, spec.words)
+        vectors, mask=_steps(mask)
     )  # (batch, words, 2 * units)
     attention = ContextAttention(attention_units, name="context_attention")
     t, _ = attention(states, mask=mask)
@@ -159,12 +159,14 @@ def build_word_states(encoder: keras.Model) -> keras.Model:
     return keras.Model(encoder.input, encoder.get_layer("bigru").output)
 
 
-def _steps(mask, words: int):
+def _steps(mask):
     """Return the mask with every step up to the last real word, and the first one.
 
     cuDNN refuses rows with no step at all and rows with gaps. The extra steps are zero
     vectors, and the attention leaves them out.
     """
-    positions = ops.arange(1, words + 1)
+    # Counted from the mask: a number that is known beforehand would be captured by
+    # graphs as one more input, which converters of graphs do not expect.
+    positions = ops.cumsum(ops.ones_like(mask, "int32"), axis=1)
     lengths = ops.max(ops.cast(mask, "int32") * positions, axis=1, keepdims=True)
     return ops.less_equal(positions, ops.maximum(lengths, 1))

@@ -1,5 +1,6 @@
 """The attention of Eq. 3 over the coordinates of a vector, and its gradient."""
 
+import contextlib
 from functools import partial
 
 import keras
@@ -15,6 +16,23 @@ from keras_jtav.layers.chebyshev import (
 NODES = (17, 65)  # the fewer the faster, the more the steeper
 TOLERANCE = 1e-6  # of the logits
 _WORTH_IT = 3  # positions to a node, below which all positions are as fast
+
+
+@contextlib.contextmanager
+def using_nodes(counts):
+    """Let attention that is traced or run inside choose from these numbers of nodes.
+
+    With none, it is computed at every coordinate: a graph without branches.
+
+    Args:
+        counts: In place of ``NODES``, ascending.
+    """
+    global NODES
+    kept, NODES = NODES, tuple(counts)
+    try:
+        yield
+    finally:
+        NODES = kept
 
 
 def position_logits(positions, slopes, bias, context):

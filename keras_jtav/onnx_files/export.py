@@ -15,6 +15,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from keras_jtav.attribution.network import Network
+from keras_jtav.layers.position_logits import using_nodes
 from keras_jtav.onnx_files.comparison import TOLERANCE, largest_difference
 from keras_jtav.onnx_files.graphs import Graph, graphs_of
 from keras_jtav.serving.export import write_aside
@@ -97,9 +98,10 @@ def _convert(graph: Graph, path: Path) -> None:
         return graph.call(dict(zip(names, tensors, strict=True)))
 
     signature = list(graph.inputs.values())
-    model, _ = tf2onnx.convert.from_function(
-        tf.function(call), input_signature=signature, opset=OPSET
-    )
+    with using_nodes(()):  # branches do not survive the conversion
+        model, _ = tf2onnx.convert.from_function(
+            tf.function(call), input_signature=signature, opset=OPSET
+        )
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
 
@@ -123,7 +125,7 @@ def _describe(
     return {
         "files": described,
         "inputs_from": "endpoint `features` of the SavedModel with this fingerprint; "
-        "those of score.onnx from encode_query.onnx and encode_song.onnx",
+        "those of score.onnx also from encode_query.onnx and encode_song.onnx",
         "largest_difference": difference,
         "tolerance": TOLERANCE,
         "opset": OPSET,

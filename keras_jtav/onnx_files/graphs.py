@@ -32,7 +32,8 @@ def graphs_of(network: Network) -> list[Graph]:
 
     Sentiment: ``classify``, from the features of posts to ``logit`` and ``vector``.
     Retrieval: ``encode_query`` and ``encode_song``, from features to encodings, and
-    ``score``, from the encodings of a query and a song in each row to ``logit``.
+    ``score``, from the encodings of a query and a song in each row to ``logit``. Words
+    are no encodings here, as nothing is done with them: ``score`` takes the features.
     """
     for model in network.models.values():
         set_cudnn(model, False)
@@ -46,14 +47,26 @@ def graphs_of(network: Network) -> list[Graph]:
     query, song = network.models["encode_query"], network.models["encode_song"]
     encodings = {**query.output, **song.output}
     return [
-        Graph("encode_query", _specs(query.inputs), _caller(query)),
-        Graph("encode_song", _specs(song.inputs), _caller(song)),
+        _encoder("encode_query", query),
+        _encoder("encode_song", song),
         Graph(
             "score",
             {n: tf.TensorSpec(t.shape, t.dtype, n) for n, t in encodings.items()},
             lambda pairs: {"logit": network.score(pairs)},
         ),
     ]
+
+
+def _encoder(name: str, model: keras.Model) -> Graph:
+    """Return what encodes one side: an output called like an input is the input."""
+    new = sorted(set(model.output) - {tensor.name for tensor in model.inputs})
+    run = _caller(model)
+
+    def call(features: Features) -> Features:
+        encodings = run(features)
+        return {output: encodings[output] for output in new}
+
+    return Graph(name, _specs(model.inputs), call)
 
 
 def _specs(tensors: list[keras.KerasTensor]) -> dict[str, tf.TensorSpec]:

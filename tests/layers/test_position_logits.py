@@ -16,6 +16,7 @@ from keras_jtav.layers.position_logits import (
     all_position_logits,
     nodes_needed,
     position_logits,
+    using_nodes,
 )
 
 # 17 nodes are enough, 65 are, none are
@@ -34,6 +35,27 @@ def reference(positions, slopes, bias, context):
     """Eq. 3's attention, term by term."""
     latent = tf.tanh(positions[:, :, None] * slopes[:, None, :] + bias)
     return tf.einsum("bpk,kh->bhp", latent, context)
+
+
+def test_without_nodes_a_graph_has_no_branches_and_the_same_values():
+    given = [tf.constant(a) for a in arguments(np.random.default_rng(0), 0.3)]
+
+    def branches(function):
+        graph = function.get_concrete_function(*given).graph
+        return [op.type for op in graph.get_operations() if "If" in op.type]
+
+    assert branches(tf.function(position_logits))
+    with using_nodes(()):
+        direct = tf.function(lambda *tensors: position_logits(*tensors))
+        assert branches(direct) == []
+        without = direct(*given)
+    np.testing.assert_allclose(without, position_logits(*given), atol=1e-5)
+
+
+def test_nodes_come_back_after_an_error():
+    with pytest.raises(KeyError), using_nodes(()):
+        raise KeyError
+    assert position_logits.__globals__["NODES"] == NODES
 
 
 def test_polynomials_by_hand():

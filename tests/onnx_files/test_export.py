@@ -45,7 +45,7 @@ def test_real_posts_are_answered_as_by_the_saved_model(finished_run, exported):
     else:
         query = run(exported / "encode_query.onnx", features)
         song = run(exported / "encode_song.onnx", features)
-        found = run(exported / "score.onnx", query | song)
+        found = run(exported / "score.onnx", features | query | song)
     np.testing.assert_allclose(found["logit"], expected["logit"], atol=1e-5)
 
 
