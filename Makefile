@@ -30,15 +30,19 @@ demo: setup ## Train, judge and export on the embedded data
 
 .PHONY: test
 test: setup weights ## Run the ordinary test suite
-	$(BIN)/python $(PYTEST) -m 'not slow and not notebook'
+	$(BIN)/python $(PYTEST) -m 'not slow and not endurance and not notebook'
 
 .PHONY: test-slow
 test-slow: setup weights ## Run the tests that take longer than about 20 seconds
 	$(BIN)/python $(PYTEST) -m slow
 
+.PHONY: test-endurance
+test-endurance: setup ## Repeat at length what other tests sample: kills, hostile files
+	$(BIN)/python $(PYTEST) -m endurance
+
 .PHONY: test-notebooks
 test-notebooks: setup ## Run every notebook from a clean kernel
-	$(BIN)/python -m pytest -m notebook --durations=5 tests/test_notebooks.py
+	$(BIN)/python -m pytest -n 2 -m notebook --durations=5 tests/test_notebooks.py
 
 .PHONY: test-beam
 test-beam: ## Run the tests that need Apache Beam, in an environment of their own

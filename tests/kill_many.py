@@ -74,7 +74,7 @@ def end_of_training(folder):
 def end_of_run(folder):
     (path,) = folder.glob("runs/*/metrics.json")
     saved = json.loads(path.read_text())
-    exports = [path.name for path in folder.glob("exports/*/*")]
+    exports = [path.name for path in folder.glob("exports/*/[0-9]*")]
     whole = {"metrics": saved["metrics"], "history": saved["history"]}
     return {**whole, "exports": exports}
 

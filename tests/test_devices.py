@@ -254,8 +254,13 @@ def test_two_jax_processes_equal_one_also_after_a_kill(jax_processes, tmp_path):
     assert not (tmp_path / "killed-1/checkpoints").exists()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("victim", [0, 1])
+@pytest.mark.parametrize(
+    "victim",
+    [
+        pytest.param(0, marks=pytest.mark.slow),
+        pytest.param(1, marks=pytest.mark.endurance),  # told after JAX's 100 seconds
+    ],
+)
 def test_where_one_process_dies_the_other_stops_and_both_resume(
     jax_processes, tmp_path, victim
 ):

@@ -10,7 +10,7 @@ import pytest
 
 HOSTILE = Path(__file__).with_name("hostile")
 PATIENCE_SECONDS = 900
-PEAK_BYTES = 3e9
+PEAK_BYTES = 6e9  # TensorFlow itself, and pictures at the limit in one batch
 for_sentiment = pytest.mark.parametrize("finished_run", ["sentiment"], indirect=True)
 
 
@@ -51,7 +51,7 @@ def test_a_sample_of_hostile_files_is_used_or_rejected_by_name(finished_run, tmp
     check(read(tmp_path, finished_run[1].exported, every=37))
 
 
-@pytest.mark.slow
+@pytest.mark.endurance
 @for_sentiment
 def test_hostile_files_are_used_or_rejected_by_name(finished_run, tmp_path):
     found = read(tmp_path, finished_run[1].exported, every=1)

@@ -143,7 +143,7 @@ def _read_headers(encoded: tf.Tensor, data: tf.Tensor) -> _Plan:
     def jpeg() -> _Plan:
         frame, exif = find_jpeg_frame(data)
         scans = (data[:-1] == 0xFF) & (data[1:] == 0xDA)
-        is_bearable = tf.math.count_nonzero(scans) <= MAX_JPEG_SCANS
+        is_bearable = tf.math.count_nonzero(scans, dtype=tf.int32) <= MAX_JPEG_SCANS
         file = tf.where((frame > 0) & is_bearable, encoded, b"")
         height, width = (number(data, frame + at, 2, big_endian=True) for at in (1, 3))
         return plan(file, _JPEG, (height, width), exif)
