@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,6 +54,7 @@ def _serve(options: argparse.Namespace) -> int:
             "pip install 'keras-jtav[serve]'"
         )
     limits = Limits(**{f.name: getattr(options, f.name) for f in fields(Limits)})
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it says in C what we say below
     with quiet_import(), _without_arguments():
         from keras_jtav.service.server import serve
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 import socket
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,8 +14,10 @@ from pathlib import Path
 
 import grpc
 import uvicorn
+from fastapi.exceptions import FastAPIDeprecationWarning
 from kserve import ModelServer
 from kserve.constants.constants import FASTAPI_APP_IMPORT_STRING
+from kserve.errors import InvalidInput, ModelNotFound
 from kserve.model_server import app
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import (
     add_GRPCInferenceServiceServicer_to_server,
@@ -93,6 +96,9 @@ class LoopbackServer(ModelServer):
         )
         for name in CHATTY:
             logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger("kserve").addFilter(_is_ours_to_know)
+        # KServe's answers to errors are of a class that FastAPI gives up.
+        warnings.simplefilter("ignore", FastAPIDeprecationWarning)
         self._limits = limits
 
     def start(self, models: list[KServeModel]) -> None:
@@ -159,6 +165,12 @@ class LoopbackServer(ModelServer):
             return server, server.add_insecure_port(f"{HOST}:{self.grpc_port}")
         except RuntimeError as error:
             raise _taken(self.grpc_port, "--grpc-port") from error
+
+
+def _is_ours_to_know(record: logging.LogRecord) -> bool:
+    """Return whether a record is of something else than what a client asked wrongly."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, (ModelNotFound, InvalidInput))
 
 
 class _HttpServer(uvicorn.Server):
