@@ -1,3 +1,5 @@
+import importlib.util
+import os
 import subprocess
 import sys
 
@@ -45,3 +47,26 @@ def test_build_model_needs_no_more_than_a_config():
     models = keras_jtav.build_model(config)
     assert models["train"].output_shape == (None,)
     assert models["encode"].output_shape == (None, 64)
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_build_model_needs_no_package_but_keras_and_its_backend(backend):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    absent = {"tensorflow", "soundfile", "librosa", "fasttext", "soxr"} - {backend}
+    code = (
+        "import sys\n"
+        f"sys.modules.update(dict.fromkeys({absent!r}))\n"
+        "from keras_jtav import build_model, preset_config\n"
+        "config = preset_config('sentiment', 'small')\n"
+        "config = config.override(['features.vocabulary_size=50'])\n"
+        "print(build_model(config)['train'].output_shape)"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "KERAS_BACKEND": backend},
+    ).stdout
+    assert output.strip() == "(None,)"

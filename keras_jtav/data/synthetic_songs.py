@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from keras_jtav.data.post import Post
 from keras_jtav.data.synthetic_media import render_picture, render_sound
@@ -164,6 +163,8 @@ def write_song(folder: Path, recipe: Recipe, index: int) -> list[Post]:
     lacks_audio = recipe.missing / 4 <= chance < recipe.missing / 2
     samples, rate_hz = _draw_sound(generator, song)
     if not lacks_audio:
+        import soundfile  # not at the top: a network is built without it
+
         soundfile.write(audio, samples, rate_hz, subtype="PCM_16")
     song_post = Post(
         id=song.name,
