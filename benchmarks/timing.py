@@ -6,24 +6,28 @@ import time
 from pathlib import Path
 
 
-def in_turns(forms, rounds, calls=1):
+def in_turns(forms, rounds, calls=1, wait=None):
     """Return seconds per call of each form, one number a round.
 
     The forms take turns, so that a slow moment of the machine hits all of them.
 
     Args:
-        forms: Functions by name; each waits for its own end. Called once before.
+        forms: Functions by name. Called once before.
         rounds: Turns of every form.
         calls: Calls in one turn.
+        wait: Given a call's result at the end of a turn, returns when all is done;
+            without it each form waits for its own end.
     """
+    wait = wait or (lambda result: None)
     for form in forms.values():
-        form()
+        wait(form())
     seconds = {name: [] for name in forms}
     for _ in range(rounds):
         for name, form in forms.items():
             start = time.perf_counter()
             for _ in range(calls):
-                form()
+                result = form()
+            wait(result)
             seconds[name].append((time.perf_counter() - start) / calls)
     return seconds
 

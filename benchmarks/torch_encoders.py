@@ -215,12 +215,13 @@ def colours(image):
 def gradients(image):
     """Return histograms of gradients in 16 cells, (batch, 144)."""
     size = image.shape[-1]
-    weights = torch.tensor((0.299, 0.587, 0.114))
+    weights = torch.tensor((0.299, 0.587, 0.114), device=image.device)
     gray = (torch.einsum("bchw,c->bhw", image, weights) / 255).sqrt()
     down, right = torch.gradient(gray, dim=(1, 2))
     length = (down.square() + right.square()).sqrt()
     turns = torch.atan2(down, right).remainder(math.pi) / math.pi
-    distance = (turns[..., None] * ORIENTATIONS - torch.arange(ORIENTATIONS)).abs()
+    orientations = torch.arange(ORIENTATIONS, device=image.device)
+    distance = (turns[..., None] * ORIENTATIONS - orientations).abs()
     shares = (1 - torch.minimum(distance, ORIENTATIONS - distance)).relu()
     shares = (shares * length[..., None]).reshape(
         len(image), CELLS, size // CELLS, CELLS, size // CELLS, ORIENTATIONS

@@ -71,7 +71,7 @@ class Jtav(nn.Module):
             self.image(image),
         ]
         if self.training:
-            kept = torch.rand(len(image), 3) >= self.rate
+            kept = torch.rand(len(image), 3, device=image.device) >= self.rate
             kept = torch.where(kept.any(dim=1, keepdim=True), kept, True)
             vectors = [
                 torch.where(kept[:, i, None], vector, self.absent[i])
