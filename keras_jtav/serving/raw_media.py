@@ -15,6 +15,8 @@ from keras_jtav.serving.wav import parse_wav
 
 Features = dict[str, tf.Tensor]
 
+PICTURES_AT_ONCE = 2  # one at the limit of pixels takes up to 2 GB
+
 
 def image_features(
     preprocessor: Preprocessor, images: tf.Tensor, max_pixels: int
@@ -41,7 +43,10 @@ def image_features(
         return preprocessor.image(picture), ok | (tf.strings.length(encoded) == 0)
 
     return tf.map_fn(
-        one, images, fn_output_signature=(spec, tf.TensorSpec((), tf.bool))
+        one,
+        images,
+        fn_output_signature=(spec, tf.TensorSpec((), tf.bool)),
+        parallel_iterations=PICTURES_AT_ONCE,
     )
 
 
