@@ -13,6 +13,7 @@ import numpy as np
 import torch_step
 from keras import ops
 from timing import cell, in_turns, ratio
+from training_step import wait
 
 from keras_jtav.layers import CrossModalFusion
 
@@ -100,12 +101,6 @@ def torch_calls(layer, form, inputs):
 
 def arrays(result):
     return [ops.convert_to_numpy(x) for x in keras.tree.flatten(result)]
-
-
-def wait(result):
-    """Return when a call is done."""
-    keras_step.wait(result)
-    torch_step.wait()
 
 
 def main(arguments=None):
