@@ -15,7 +15,7 @@ from keras_jtav.serving.wav import parse_wav
 
 Features = dict[str, tf.Tensor]
 
-PICTURES_AT_ONCE = 2  # one at the limit of pixels takes up to 2 GB
+PICTURES_AT_ONCE = 1  # one at the limit of pixels takes up to 2 GB
 
 
 def image_features(
