@@ -139,6 +139,7 @@ def run(
             config.data,
             export_settings(config, prepared, report.settings),
             exports_folder / config.task,
+            reuse=not is_new,  # it may have been killed after its export
         )
     model = str(exported or "")
     metrics = {

@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 
 import pytest
 from PIL import Image
@@ -54,6 +55,19 @@ def test_the_same_config_gives_the_same_metrics(finished_run, tmp_path):
     config, result = finished_run
     again = run(config, tmp_path / "runs", tmp_path / "exported")
     assert again.metrics == result.metrics
+
+
+@pytest.mark.slow
+def test_a_run_killed_after_its_export_takes_that_export(finished_run, tmp_path):
+    config, result = finished_run
+    runs, exports = tmp_path / "runs", tmp_path / "exported"
+    killed = shutil.copytree(result.folder, runs / result.folder.name)
+    model = shutil.copytree(result.exported, exports / config.task / "1")
+    (killed / "metrics.json").unlink()
+    resumed = run(config, runs, exports, resume=True)
+    assert resumed.exported == model
+    assert resumed.metrics == result.metrics
+    assert [path.name for path in model.parent.iterdir()] == ["1"]
 
 
 def test_runs_that_start_at_once_get_folders_of_their_own(tmp_path, monkeypatch):

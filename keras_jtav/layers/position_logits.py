@@ -3,15 +3,9 @@
 import contextlib
 from functools import partial
 
-import keras
 from keras import ops
 
-from keras_jtav.layers.chebyshev import (
-    chebyshev_nodes,
-    chebyshev_polynomials,
-    coefficients_from_values,
-    interpolation_error,
-)
+from keras_jtav.layers.chebyshev import Interpolation, interpolation_error
 
 NODES = (17, 65)  # the fewer the faster, the more the steeper
 TOLERANCE = 1e-6  # of the logits
@@ -75,9 +69,9 @@ def all_position_logits(positions, slopes, bias, context, count):
         float32 (vectors, heads, others, positions).
     """
     line = ops.reshape(positions, (1, -1))
-    points, basis = _nodes(line, count)  # (1, count), (1, count, others * positions)
-    values = ops.matmul(_latent(points, slopes, bias), context)
-    logits = ops.matmul(ops.swapaxes(values, -1, -2), basis[0])
+    between = Interpolation(line, count)
+    values = ops.matmul(_latent(between.nodes, slopes, bias), context)
+    logits = ops.matmul(ops.swapaxes(values, -1, -2), between.basis()[0])
     return ops.reshape(logits, (*logits.shape[:2], *positions.shape))
 
 
@@ -117,8 +111,8 @@ def _forward(positions, slopes, bias, context):
         return ops.swapaxes(at(positions), -1, -2)
 
     def through_nodes(count):
-        points, basis = _nodes(positions, count)
-        return ops.matmul(ops.swapaxes(at(points), -1, -2), basis)
+        between = Interpolation(positions, count)
+        return between.at_positions(ops.swapaxes(at(between.nodes), -1, -2))
 
     return _in_best_form(direct, through_nodes, positions, slopes, context)
 
@@ -145,28 +139,13 @@ def _backward(upstream, positions, slopes, bias, context):
         return (ops.sum(derivative * by_position, axis=-1), *flows)
 
     def through_nodes(count):
-        points, basis = _nodes(positions, count)
-        by_node = ops.matmul(basis, ops.swapaxes(upstream, 1, 2))
-        derivative, flows = at(points, by_node)
-        derivative = ops.matmul(ops.swapaxes(derivative, 1, 2), basis)
+        between = Interpolation(positions, count)
+        by_node = ops.swapaxes(between.at_nodes(upstream), 1, 2)
+        derivative, flows = at(between.nodes, by_node)
+        derivative = between.at_positions(ops.swapaxes(derivative, 1, 2))
         return (ops.sum(derivative * upstream, axis=1), *flows)
 
     return _in_best_form(direct, through_nodes, positions, slopes, context)
-
-
-def _nodes(positions, count):
-    """Return nodes over each row's range, and what each adds at each position.
-
-    Returns:
-        float (batch, count) and (batch, count, positions).
-    """
-    radius = ops.max(ops.abs(positions), axis=-1, keepdims=True)
-    radius = ops.maximum(ops.stop_gradient(radius), 1e-6)
-    dtype = keras.backend.standardize_dtype(positions.dtype)
-    nodes = ops.convert_to_tensor(chebyshev_nodes(count), dtype)
-    to_coefficients = ops.convert_to_tensor(coefficients_from_values(count), dtype)
-    polynomials = chebyshev_polynomials(positions / radius, count)
-    return radius * nodes, ops.matmul(to_coefficients, polynomials)
 
 
 def _in_best_form(direct, through_nodes, positions, slopes, context):

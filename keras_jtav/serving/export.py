@@ -51,6 +51,7 @@ def export_model(
     data: DataOptions,
     settings: Mapping,
     folder: Path,
+    reuse: bool = False,
 ) -> Path:
     """Write a SavedModel under the next version number.
 
@@ -66,12 +67,15 @@ def export_model(
             fingerprint of the weights is added. The endpoint ``settings`` and the file
             ``assets.extra/settings.json`` hold it.
         folder: Where numbered versions are kept.
+        reuse: Whether a version with these very settings and weights will do.
 
     Returns:
-        The folder of the new version.
+        The folder of the version.
     """
     settings = {**settings, "fingerprint": fingerprint(models)}
     text = json.dumps(settings, indent=1, sort_keys=True)
+    if reuse and (version := _version_with(text, folder)):
+        return version
     endpoints = ENDPOINTS[task](models, preprocessor, data, text)
     try:
         for model in models.values():
@@ -148,11 +152,23 @@ def fingerprint(models: Mapping[str, keras.Model]) -> str:
     return digest.hexdigest()[:16]
 
 
+def _versions(folder: Path) -> list[int]:
+    return [int(path.name) for path in folder.glob("[0-9]*") if path.name.isdigit()]
+
+
+def _version_with(settings: str, folder: Path) -> Path | None:
+    """Return the newest version that carries a text of settings."""
+    for number in sorted(_versions(folder), reverse=True):
+        file = folder / str(number) / "assets.extra" / SETTINGS_FILE
+        if file.is_file() and file.read_text(encoding="utf-8") == settings:
+            return folder / str(number)
+    return None
+
+
 def _rename_to_next_version(aside: Path, folder: Path) -> Path:
     """Give a finished export the next number that no other process has taken."""
     while True:
-        numbers = [int(path.name) for path in folder.iterdir() if path.name.isdigit()]
-        version = folder / str(max(numbers, default=0) + 1)
+        version = folder / str(max(_versions(folder), default=0) + 1)
         try:
             os.rename(aside, version)
         except OSError:
