@@ -49,7 +49,7 @@ def contents(config):
     ]
 
 
-def train(task, folder):
+def train(config, folder):
     """Return the folder of a small model."""
     from keras_jtav.running import run
 
@@ -57,7 +57,7 @@ def train(task, folder):
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.redirect_stderr(io.StringIO()),
     ):
-        result = run(settings(task), folder / "runs", folder / "exported_models")
+        result = run(config, folder / "runs", folder / "exported_models")
     return result.exported
 
 
@@ -146,7 +146,7 @@ def main():
         from keras_jtav.serving.predictor import Predictor
 
         given = [Path(path) for path in sys.argv[1:]]
-        models = given or [train(task, Path(folder)) for task in ENDPOINTS]
+        models = given or [train(settings(task), Path(folder)) for task in ENDPOINTS]
         posts = contents(settings("sentiment"))
         predictors = [Predictor(model) for model in models]
         good = [q for p in predictors for q in questions(p, posts, draw)]

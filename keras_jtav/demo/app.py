@@ -54,7 +54,9 @@ def build_app(model: Path, songs: Path | None, outside: bool = False) -> gr.Bloc
                 button = gr.Button("ask", variant="primary", elem_id="ask")
             with gr.Column(scale=2):
                 output = gr.HTML(elem_id="answer")
-        button.click(lambda *values: _framed(answer(*values)), inputs, output)
+        button.click(
+            lambda *values: _framed(answer(*values)), inputs, output, api_name="ask"
+        )
     app.theme = theme
     return app
 
