@@ -2,8 +2,8 @@
 
 A small model is trained on the embedded data's variants in which one part alone shows
 the mood, and on the plain data. Of the first: the share of a part in the absolute
-Shapley values, over 100 test posts. Of the second: what the logit loses when the words,
-frequency bands and places with the largest effects are deleted, beside as many random
+Shapley values, over 100 test posts. Of all: what the logit loses when the words,
+frequency bands or places with the largest effects are deleted, beside as many random
 ones of the same post, over up to 100 posts that are answered with the second class.
 """
 
@@ -27,6 +27,7 @@ from keras_jtav.serving.predictor import Predictor
 
 POSTS = 100
 PARTS = {"text": "text", "sound": "audio", "picture": "image"}
+DELETED = {"text": "words", "sound": "bands", "picture": "places"}
 WORDS, BANDS, GRID, PLACES = 5, 8, 4, 4
 SEED = 0
 
@@ -53,13 +54,13 @@ def shares(explainer, posts):
     return np.array(rows)
 
 
-def deletions(explainer, posts):
+def deletions(explainer, posts, kinds):
     """Return what the logit loses by deleting the top and random ones, by kind."""
     draw = np.random.default_rng(SEED)
-    losses = {"words": [], "bands": [], "places": []}
+    losses = {kind: [] for kind in kinds}
     network = explainer.network
     for post in tqdm(posts, "deletions"):
-        if len(losses["words"]) == POSTS:
+        if len(losses[kinds[0]]) == POSTS:
             break
         features, _ = network.features([post])
         logit = float(network.logits(features)[0])
@@ -75,6 +76,8 @@ def deletions(explainer, posts):
             ("bands", bands, BANDS, without_bands),
             ("places", places, PLACES, without_places),
         ):
+            if kind not in kinds:
+                continue
             top = np.argsort(-effect)[:count]
             random = draw.permutation(len(effect))[: len(top)]
             losses[kind].append(
@@ -125,17 +128,20 @@ def main():
             explainer, posts = train(variant, Path(folder) / variant)
             if variant in PARTS:
                 mean = shares(explainer, posts).mean(axis=0)
-                shown = dict(zip(PARTS.values(), mean.round(3), strict=True))
-                lines.append(f"only {variant} shows the mood; mean shares {shown}")
-                continue
-            for kind, pairs in deletions(explainer, posts).items():
+                named = zip(PARTS.values(), mean, strict=True)
+                shown = ", ".join(f"{name} {share:.3f}" for name, share in named)
+                lines.append(f"only {variant} shows the mood: mean shares {shown}")
+                kinds = [DELETED[variant]]
+            else:
+                kinds = list(DELETED.values())
+            for kind, pairs in deletions(explainer, posts, kinds).items():
                 test = ttest_rel(*pairs.T, alternative="greater")
                 top, random = pairs.mean(axis=0)
                 deviation = np.diff(pairs).std(ddof=1)
                 lines.append(
-                    f"{kind}, {len(pairs)} posts: the logit loses {top:.3f} by the top "
-                    f"ones, {random:.3f} by random ones; standard deviation of the "
-                    f"difference {deviation:.3f}, p {test.pvalue:.1e}"
+                    f"{variant}, {kind}, {len(pairs)} posts: the logit loses {top:.3f} "
+                    f"by the top ones, {random:.3f} by random ones; standard deviation "
+                    f"of the difference {deviation:.3f}, p {test.pvalue:.1e}"
                 )
     print("\n".join(lines))
 
