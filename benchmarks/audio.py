@@ -30,7 +30,7 @@ SAMPLES = int(SECONDS * SAMPLE_RATE_HZ)
 FILE_RATE_HZ = 44100
 HOP_SAMPLES, BINS = 1024, 96
 TOGETHER = (1, 2, 16)  # segments: a clip, the paper's N, a song
-ROUNDS = 5
+ROUNDS, CALLS = 5, 4
 
 
 def write_clips(folder, suffix):
@@ -76,7 +76,7 @@ def pipeline(constant_q, paths):
 
 def compare(title, ours, others):
     print(f"\n{title}")
-    seconds = in_turns({"ours": ours, **others}, ROUNDS)
+    seconds = in_turns({"ours": ours, **others}, ROUNDS, CALLS)
     for name, times in seconds.items():
         speed = "" if name == "ours" else f", ratio {ratio(times, seconds['ours']):.1f}"
         print(f"  {name.ljust(24)}{cell(times, 1000 / CLIPS)} ms a clip{speed}")
@@ -90,7 +90,8 @@ def main():
     print(
         f"{CLIPS} stereo clips of {SECONDS:.0f} s at {FILE_RATE_HZ} Hz, "
         f"{os.cpu_count()} CPU cores, librosa {librosa.__version__}, TensorFlow "
-        f"{tf.__version__}; median (least to most) of {ROUNDS} rounds"
+        f"{tf.__version__}; median (least to most) of {ROUNDS} rounds of "
+        f"{CALLS} times all clips"
     )
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as name, context.Pool() as pool:
