@@ -16,12 +16,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from gradio_client import Client, handle_file
-from serving_load import train
-
-from keras_jtav.data.manifest import write_manifest
-from keras_jtav.data.pairs import first_rows_of_songs, unify_songs
-from keras_jtav.experiments import preset_config
-from keras_jtav.preparation import load_table
+from quick_model import train_quietly
 
 SONGS, QUESTIONS = 200, 30
 SETTINGS = ("train.steps=20", f"dataset.songs={2 * SONGS}", "dataset.missing=0.0")
@@ -56,8 +51,13 @@ def question(task, post):
 
 def measure(task, folder):
     """Return how many songs were asked, and the seconds of the answers."""
+    from keras_jtav.data.manifest import write_manifest
+    from keras_jtav.data.pairs import first_rows_of_songs, unify_songs
+    from keras_jtav.experiments import preset_config
+    from keras_jtav.preparation import load_table
+
     config = preset_config(task, "small").override(SETTINGS)
-    model, posts = train(config, folder), load_table(config).posts
+    model, posts = train_quietly(config, folder), load_table(config).posts
     words = [sys.executable, "-m", "keras_jtav", "demo", str(model)]
     songs = []
     if task == "retrieval":
@@ -89,6 +89,7 @@ def measure(task, folder):
 def main():
     for task in ("sentiment", "retrieval"):
         with tempfile.TemporaryDirectory() as folder:
+            os.environ["KERAS_JTAV_HOME"] = str(Path(folder) / "home")
             songs, (first, *others) = measure(task, Path(folder))
         print(
             f"{task}, {songs} songs, {os.cpu_count()} CPU cores: first answer "

@@ -6,9 +6,7 @@ one's own are given as arguments, a sentiment model and a retrieval model; witho
 small ones are trained for a few steps.
 """
 
-import contextlib
 import http.client
-import io
 import os
 import queue
 import random
@@ -25,6 +23,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from load_requests import ENDPOINTS, READERS, malformed, questions
+from quick_model import train_quietly
 
 REQUESTS, CLIENTS, MALFORMED = 2000, 16, 0.1
 SETTINGS = ("train.steps=20", "dataset.songs=60", "data.max_rejected=0.3")
@@ -47,18 +46,6 @@ def contents(config):
         }
         for post in load_table(config).posts[:100]
     ]
-
-
-def train(config, folder):
-    """Return the folder of a small model."""
-    from keras_jtav.running import run
-
-    with (
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-    ):
-        result = run(config, folder / "runs", folder / "exported_models")
-    return result.exported
 
 
 def settings(task):
@@ -146,7 +133,9 @@ def main():
         from keras_jtav.serving.predictor import Predictor
 
         given = [Path(path) for path in sys.argv[1:]]
-        models = given or [train(settings(task), Path(folder)) for task in ENDPOINTS]
+        models = given or [
+            train_quietly(settings(task), Path(folder)) for task in ENDPOINTS
+        ]
         posts = contents(settings("sentiment"))
         predictors = [Predictor(model) for model in models]
         good = [q for p in predictors for q in questions(p, posts, draw)]

@@ -66,7 +66,6 @@ def trained(task, precision, settings, folder):
             "train.modality_dropout=0.0",
             "train.epochs=1",
             "train.batch_size=16",
-            "train.canonical_ridge=0",
             f"train.precision={precision}",
         ]
     )

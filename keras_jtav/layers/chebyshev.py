@@ -87,7 +87,9 @@ class Interpolation:
         self.nodes = radius * ops.convert_to_tensor(chebyshev_nodes(count), dtype)
         self._to_coefficients = ops.convert_to_tensor(to_coefficients, dtype)
         self._low = low[:, :-1]
-        self._high = chebyshev_polynomials(low[:, -1], -(-count // width))
+        self._high = chebyshev_polynomials(
+            low[:, -1], to_coefficients.shape[1] // width
+        )
 
     def basis(self):
         """Return what each node adds at each position, (batch, count, positions)."""

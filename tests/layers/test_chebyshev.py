@@ -1,9 +1,46 @@
 import numpy as np
 import pytest
 
-from keras_jtav.layers.chebyshev import Interpolation
+from keras_jtav.layers.chebyshev import (
+    Interpolation,
+    chebyshev_nodes,
+    chebyshev_polynomials,
+    coefficients_from_values,
+    interpolation_error,
+)
+from keras_jtav.layers.position_logits import NODES
 
 COUNTS = (2, 3, 9, 12, 17, 65)
+
+
+def test_polynomials_by_hand():
+    # T_2 = 2 x^2 - 1, T_3 = 4 x^3 - 3 x, T_4 = 8 x^4 - 8 x^2 + 1 at x = 1/2.
+    values = np.asarray(chebyshev_polynomials(np.array([[0.5]]), 5))
+    np.testing.assert_allclose(values[0, :, 0], [1, 0.5, -0.5, -1, -0.5])
+
+
+@pytest.mark.parametrize("count", [2, 3, 17, 20, 65])
+def test_polynomials_are_cosines_and_coefficients_bring_them_back(count):
+    angles = np.arccos(chebyshev_nodes(count))
+    values = np.asarray(chebyshev_polynomials(np.cos(angles), count))
+    np.testing.assert_allclose(
+        values, np.cos(np.arange(count)[:, None] * angles), atol=1e-9
+    )
+    identity = values @ coefficients_from_values(count)
+    np.testing.assert_allclose(identity, np.eye(count), atol=1e-9)
+
+
+@pytest.mark.parametrize("count", NODES)
+@pytest.mark.parametrize("steepness", [0.05, 0.5, 1.5, 4.0, 10.0])
+def test_no_bias_makes_interpolation_worse_than_the_bound(count, steepness):
+    """Adversarial weights: one tanh, with its bend wherever it hurts most."""
+    x = np.linspace(-1, 1, 501)
+    basis = np.asarray(chebyshev_polynomials(x, count))
+    bias = np.linspace(-2 * steepness, 2 * steepness, 81)[:, None]
+    at_nodes = np.tanh(steepness * chebyshev_nodes(count) + bias)
+    approximation = at_nodes @ coefficients_from_values(count) @ basis
+    error = np.abs(approximation - np.tanh(steepness * x + bias)).max()
+    assert error <= float(interpolation_error(steepness, count)) + 1e-13
 
 
 def between(count):
