@@ -72,6 +72,7 @@ def measure(
         "run": run,
         "seed": config.train.seed,
         "split": _split_hash(prepared),
+        "posts": {name: len(posts) for name, posts in prepared.posts.items()},
         "seconds": round(time.monotonic() - start, 1),
         "versions": {package: version(package) for package in PACKAGES},
         "config": json.loads(config.to_json()),

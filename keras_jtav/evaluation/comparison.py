@@ -34,14 +34,17 @@ def compare(results: Sequence[Mapping]) -> dict[str, list[dict]]:
         results: One dict for each system and run: ``row``, ``run``, and ``metrics`` as
             ``{protocol: {metric: value}}``; some systems may lack a protocol. Systems
             keep their first order. Where they are there, ``placements`` (as ``store``
-            returns them), ``modalities`` and ``EXTRAS`` are read too.
+            returns them), ``modalities`` and ``EXTRAS`` are read too, and where
+            ``split`` is not the same in all runs, ``posts``: how many there are by
+            part of the split. Without, there is no ``p``.
 
     Returns:
         ``{protocol: lines}``, each line with ``row``, ``runs``, ``modalities`` and, for
         every metric, its mean and as ``<metric>_std`` its deviation over the runs, as
         that of a sample, NaN for one run. ``p`` is that of a paired t-test against the
         row above in the first of ``TESTED`` that the table has, over the runs that both
-        have, NaN where there are fewer than two. ``<metric>_low`` and ``<metric>_high``
+        have, NaN where there are fewer than two; see ``paired_p_value`` for runs with
+        splits of their own. ``<metric>_low`` and ``<metric>_high``
         are the ends of ``pooled_intervals``, and ``EXTRAS`` means over the runs; these
         columns are there where any result has them, NaN in the lines that lack them.
 
@@ -101,6 +104,7 @@ def _lines(results: Sequence[Mapping], protocol: str) -> list[dict]:
     extras = [extra for extra in EXTRAS if any(extra in r for r in having)]
     placed = any("placements" in result for result in having)
     lines: list[dict] = []
+    overlap = _overlap(having)
     above: dict[int, float] = {}
     for name in dict.fromkeys(result["row"] for result in having):
         runs = [result for result in having if result["row"] == name]
@@ -111,7 +115,7 @@ def _lines(results: Sequence[Mapping], protocol: str) -> list[dict]:
                 "runs": len(runs),
                 "modalities": runs[0].get("modalities", ""),
                 **_moments(runs, metrics, protocol),
-                "p": paired_p_value(own, above),
+                "p": paired_p_value(own, above, overlap),
                 **(_intervals(runs, metrics, protocol) if placed else {}),
                 **{e: _mean([r[e] for r in runs if e in r]) for e in extras},
             }
@@ -152,15 +156,32 @@ def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values)) if values else float("nan")
 
 
-def paired_p_value(first: Mapping[int, float], second: Mapping[int, float]) -> float:
+def _overlap(results: Sequence[Mapping]) -> float:
+    """Return test posts for each training post where runs have splits of their own."""
+    if len({result.get("split") for result in results}) < 2:
+        return 0.0
+    if any("posts" not in result for result in results):  # measured before it was kept
+        return float("nan")
+    return _mean([r["posts"]["test"] / r["posts"]["train"] for r in results])
+
+
+def paired_p_value(
+    first: Mapping[int, float], second: Mapping[int, float], overlap: float = 0.0
+) -> float:
     """Return the two-sided p-value of a paired t-test over the runs of both.
 
     Args:
         first: Value of each run.
         second: The same of another system.
+        overlap: Where runs split the same posts anew, test posts for each training
+            post. Such runs share most of their posts, so that a plain t-test finds
+            differences that are none; the variance of the mean is corrected for it.
 
     Returns:
         NaN with fewer than two common runs; 1 where all differences are zero.
+
+    Source: Nadeau and Bengio, "Inference for the generalization error", 2003, Sec. 4
+    (the corrected resampled t-test).
 
     Example:
         >>> paired_p_value({0: 0.5, 1: 0.6}, {0: 0.5, 1: 0.6})
@@ -172,4 +193,6 @@ def paired_p_value(first: Mapping[int, float], second: Mapping[int, float]) -> f
     differences = np.array([first[run] - second[run] for run in runs])
     if np.allclose(differences, differences[0], atol=1e-12):
         return 1.0 if abs(differences[0]) < 1e-12 else 0.0
-    return float(stats.ttest_1samp(differences, 0.0).pvalue)
+    variance = (1 / len(runs) + overlap) * differences.var(ddof=1)
+    statistic = abs(differences.mean()) / np.sqrt(variance)
+    return float(2 * stats.t.sf(statistic, len(runs) - 1))

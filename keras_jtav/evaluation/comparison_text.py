@@ -82,7 +82,8 @@ def _legend(lines: Lines) -> str:
     tested = TITLES.get(metric, metric)
     legend = [
         "Means over the runs; +- is the standard deviation over them.",
-        f"p: paired t-test over runs against the row above, {tested} (strict).",
+        f"p: paired t-test over runs against the row above, {tested} (strict), "
+        "corrected for shared posts where runs have splits of their own.",
     ]
     if f"{metric}_low" in lines[0]:
         legend.insert(

@@ -58,6 +58,26 @@ def test_only_common_runs_are_paired():
     assert math.isnan(paired_p_value({0: 0.5}, {0: 0.7}))
 
 
+def test_runs_that_share_posts_tell_less():
+    first, second = [0.5, 0.6, 0.55, 0.7], [0.7, 0.75, 0.8, 0.72]
+    measured = results({"A": first, "B": second})
+    for result in measured:
+        result["split"] = str(result["run"])
+        result["posts"] = {"train": 80, "validation": 10, "test": 10}
+    _, b = compare(measured)["strict"]
+    differences = np.subtract(second, first)
+    # By hand: 3 degrees of freedom, variance of the mean (1/4 + 1/8) s^2.
+    t = differences.mean() / math.sqrt(0.375 * differences.var(ddof=1))
+    assert b["p"] == pytest.approx(2 * stats.t.sf(t, 3))
+    assert b["p"] > 1.5 * stats.ttest_rel(second, first).pvalue
+    del measured[0]["posts"]
+    assert math.isnan(compare(measured)["strict"][1]["p"])
+    for result in measured:
+        result["split"] = "the same"
+    _, b = compare(measured)["strict"]
+    assert b["p"] == pytest.approx(stats.ttest_rel(second, first).pvalue)
+
+
 def test_equal_systems_have_a_p_of_1():
     assert paired_p_value({0: 0.5, 1: 0.6}, {0: 0.5, 1: 0.6}) == 1
 

@@ -24,5 +24,5 @@ def test_every_system_has_every_run_once(name):
 
 
 def test_an_unknown_table_is_named():
-    with pytest.raises(ValueError, match=r"'table2'; there are those of .*table1-synthetic"):
+    with pytest.raises(ValueError, match=r"'table2'; there are .*table1-synthetic"):
         measured_results("table2")
