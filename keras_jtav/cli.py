@@ -207,6 +207,8 @@ def _train(options: argparse.Namespace) -> int:
     if options.experiment:
         name = options.experiment
         experiment = find_experiment(name, options.task, options.preset)
+        if len(EXPERIMENTS[name]) > 1:  # each task's table has a folder of its own
+            name = f"{name}-{options.task}"
         if options.convnet_weights is not None:
             experiment = with_released_convnet(experiment, options.convnet_weights)
         arguments = (config, options.runs, options.resplit, options.runs_dir)

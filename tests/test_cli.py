@@ -517,3 +517,14 @@ def test_files_outside_of_the_tables_folder_need_a_word(
 def test_the_word_reaches_the_config(asked):
     assert asked("--outside")[0].data.outside
     assert not asked()[0].data.outside
+
+
+def test_both_tasks_have_a_folder_for_their_fusions(monkeypatch):
+    names = []
+    monkeypatch.setattr(
+        "keras_jtav.tabulate.run_table", lambda name, *arguments: names.append(name)
+    )
+    for task in ("sentiment", "retrieval"):
+        main(["train", "--task", task, "--experiment", "fusions"])
+    main(["train", "--task", "sentiment", "--experiment", "table1"])
+    assert names == ["fusions-sentiment", "fusions-retrieval", "table1"]
