@@ -207,3 +207,16 @@ def test_ranks_are_drawn_for_both_protocols(rankings, tmp_path):
     (chance,) = (line for line in recall.lines if line.get_label() == "chance")
     assert chance.get_ydata() == pytest.approx([1 / 12] * 2)
     assert save_figure(figure, tmp_path / "ranks.png").stat().st_size > 1000
+
+
+def test_bars_of_many_systems_lie_one_below_the_other(rankings):
+    names = [f"system {number}" for number in range(9)]
+    lines = [rankings[0], *({**rankings[1], "row": name} for name in names)]
+    upright = comparison_figure(compare(lines[:-1])).axes[3]  # names stand below
+    assert [text.get_text() for text in upright.get_xticklabels()] == names[:-1]
+    lying = comparison_figure(compare(lines)).axes[0]
+    assert [text.get_text() for text in lying.get_yticklabels()] == names
+    tops = [bar.get_y() for bar in lying.patches]
+    assert tops == sorted(tops, reverse=True)
+    median = rankings[1]["metrics"]["strict"]["median_rank"]
+    assert {bar.get_width() for bar in lying.patches} == {median}
