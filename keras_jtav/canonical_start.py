@@ -14,9 +14,16 @@ import keras
 import numpy as np
 
 from keras_jtav.data.pipeline import PostFeatures
-from keras_jtav.evaluation.cca import canonical_maps, principal_axes
+from keras_jtav.evaluation.cca import (
+    canonical_maps,
+    choose_ridge,
+    cosines,
+    principal_axes,
+)
 from keras_jtav.evaluation.pair_scores import as_arrays, encode
+from keras_jtav.judging import RetrievalJudge
 from keras_jtav.layers import Tower
+from keras_jtav.preparation import Prepared
 
 BATCH_SIZE = 32
 STATISTICS_STEPS = 30
@@ -25,33 +32,38 @@ MAX_AXES = 2_000
 
 
 def start_towers(
-    models: Mapping[str, keras.Model],
-    features: PostFeatures,
-    num_posts: int,
-    keep: float,
-    ridge: float,
+    models: Mapping[str, keras.Model], prepared: Prepared, keep: float
 ) -> None:
     """Set the statistics and the maps of both towers from the training posts.
 
     Choice: the solution is the one for posts that show each modality with probability
     ``keep``, independently, and count as the mean where they do not. So a picture alone
-    or a recording alone is matched too, though texts together explain most.
+    or a recording alone is matched too, though texts together explain most. The ridge
+    is the one that ranks the validation songs best: songs whose kin were trained on
+    want a small one, songs that were never seen a larger one.
 
     Args:
         models: What ``build_retrieval`` returned, with towers.
-        features: Of the training posts.
-        num_posts: Their number; of more than 20,000, evenly spaced ones are read.
+        prepared: The data of the run; of more than 20,000 training posts, evenly spaced
+            ones are read.
         keep: Probability, above 0 and at most 1.
-        ridge: See ``canonical_maps``; above 0.
     """
+    num_posts = len(prepared.posts["train"])
     rows = np.arange(0, num_posts, -(-num_posts // MAX_POSTS))
-    sides = []
-    for side in ("query", "song"):
+    judge = RetrievalJudge(models, prepared)
+    queries, songs = judge.validation_rows(), judge.song_rows("validation")
+    sides, views = [], []
+    for side, asked in ("query", queries), ("song", songs):
         model = models[f"encode_{side}"]
-        _settle_statistics(model, features, rows)
-        sides.append(_Side(model, f"{side}_tower", features, rows))
+        _settle_statistics(model, prepared.features["train"], rows)
+        sides.append(_Side(model, f"{side}_tower", prepared.features["train"], rows))
+        views.append(sides[-1].view(prepared.features["validation"], asked))
     axes = [principal_axes(side.covariance(side, keep), MAX_AXES) for side in sides]
     cross = sides[0].covariance(sides[1], keep)
+    ridge = choose_ridge(
+        lambda ridge: cosines(views, canonical_maps(*axes, cross, ridge)),
+        judge.matches("validation", queries),
+    )
     for side, mapping in zip(sides, canonical_maps(*axes, cross, ridge), strict=True):
         side.set_map(mapping)
 
@@ -79,22 +91,44 @@ class _Side:
     ) -> None:
         self._tower: Tower = model.get_layer(name)
         inputs = dict(enumerate(self._tower.input))  # vectors first, then masks
-        names = [tensor.name for tensor in model.inputs]
-        seen = encode(
-            keras.Model(model.inputs, {str(key): t for key, t in inputs.items()}),
-            features.encoding(names, BATCH_SIZE, rows),
-        )
-        half = len(inputs) // 2
-        self.blocks = []
-        for index, standard in enumerate(self._tower.standards):
-            vectors, present = seen[str(index)], seen[str(index + half)].astype(bool)
-            if not present.any():
-                self.blocks.append(np.zeros_like(vectors))
-                continue
-            mean, variance = vectors[present].mean(axis=0), vectors[present].var(axis=0)
-            standard.set_weights([mean, variance])
+        self._seen = keras.Model(model.inputs, {str(k): t for k, t in inputs.items()})
+        seen = self._read(features, rows)
+        for (vectors, present), standard in zip(
+            seen, self._tower.standards, strict=True
+        ):
+            if present.any():
+                shown = vectors[present]
+                standard.set_weights([shown.mean(axis=0), shown.var(axis=0)])
+        self.blocks = self._standardised(seen)
+
+    def _read(
+        self, features: PostFeatures, rows: np.ndarray
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return vectors ``(posts, dim)`` and a mask ``(posts,)`` of each modality."""
+        names = [tensor.name for tensor in self._seen.inputs]
+        seen = encode(self._seen, features.encoding(names, BATCH_SIZE, rows))
+        half = len(seen) // 2
+        return [
+            (seen[str(index)], seen[str(index + half)].astype(bool))
+            for index in range(half)
+        ]
+
+    def _standardised(
+        self, seen: list[tuple[np.ndarray, np.ndarray]]
+    ) -> list[np.ndarray]:
+        """Return the vectors as the tower maps them; missing ones are zeros."""
+        blocks = []
+        for (vectors, present), standard in zip(
+            seen, self._tower.standards, strict=True
+        ):
+            mean, variance = map(np.asarray, standard.get_weights())
             vectors = (vectors - mean) / np.sqrt(variance + standard.epsilon)
-            self.blocks.append(vectors * present[:, None])
+            blocks.append(np.where(present[:, None], vectors, 0))
+        return blocks
+
+    def view(self, features: PostFeatures, rows: np.ndarray) -> np.ndarray:
+        """Return what the tower maps of other posts, ``(posts, dim)``."""
+        return np.hstack(self._standardised(self._read(features, rows)))
 
     def covariance(self, other: _Side, keep: float) -> np.ndarray:
         """Return the expected products of coordinates, ``(dim, other dim)``."""

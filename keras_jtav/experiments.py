@@ -51,7 +51,7 @@ SMALL_TASK_SETTINGS: dict[str, tuple[str, ...]] = {
         "train.steps=300",
         "train.batch_size=64",
         "train.modality_dropout=0.5",
-        "train.canonical_ridge=3",
+        "train.canonical_start=true",
     ),
 }
 

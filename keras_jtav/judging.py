@@ -16,7 +16,7 @@ from keras_jtav.evaluation.classification import classification_metrics
 from keras_jtav.evaluation.pair_scores import Encodings, encode, pair_scores
 from keras_jtav.evaluation.ranks import rank_metrics
 from keras_jtav.preparation import Prepared
-from keras_jtav.training import Validation
+from keras_jtav.training_state import Validation
 
 BATCH_SIZE = 32
 # After every epoch each of so many queries is scored with every song of the split: the
@@ -132,10 +132,15 @@ class RetrievalJudge(Judge):
         songs = self._encode("encode_song", split, self.song_rows(split))
         return pair_scores(self._models, queries, songs)
 
+    def validation_rows(self) -> np.ndarray:
+        """Return the rows of the validation posts that are asked for."""
+        rows = np.random.default_rng(0).permutation(
+            len(self._prepared.posts["validation"])
+        )
+        return np.sort(rows[:MAX_VALIDATION_QUERIES])
+
     def _measure(self) -> dict[str, float]:
-        posts = self._prepared.posts["validation"]
-        rows = np.random.default_rng(0).permutation(len(posts))
-        rows = np.sort(rows[:MAX_VALIDATION_QUERIES])
+        posts, rows = self._prepared.posts["validation"], self.validation_rows()
         return rank_metrics(
             self.scores("validation", rows),
             self.matches("validation", rows),

@@ -103,8 +103,8 @@ class TrainOptions:
             backbone learns too, at a tenth of the learning rate; 0 leaves it frozen.
         negatives: False songs per query and epoch.
         modality_dropout: Share of training rows in which a present modality is hidden.
-        canonical_ridge: Ridge of the canonical correlations that retrieval's towers
-            start from, in units of a view's mean variance; 0: a random start.
+        canonical_start: Whether retrieval's towers start at the canonical correlations
+            of what they see, with the ridge that is best on validation.
         contrastive_weight: Weight of the in-batch contrastive loss of retrieval's
             towers; without towers (``tower_units=0``) there is none.
         shuffle_buffer: Prepared records only: posts in the buffer that shuffles them
@@ -128,7 +128,7 @@ class TrainOptions:
     fine_tune_epochs: int = 10
     negatives: int = 1
     modality_dropout: float = 0.1
-    canonical_ridge: float = 0.0
+    canonical_start: bool = False
     contrastive_weight: float = 1.0
     shuffle_buffer: int = 0
     precision: str = "float32"

@@ -9,50 +9,23 @@ from its last complete epoch as if nothing had happened.
 from __future__ import annotations
 
 import gc
-import json
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
-import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.ops import gradient_registry
 
 from keras_jtav.config import TrainOptions
 from keras_jtav.data.pairs import BatchPlan
 from keras_jtav.data.pipeline import PostFeatures
-from keras_jtav.data.whole_file import is_left_over, written_whole
 from keras_jtav.devices import Devices
 from keras_jtav.layers import set_cudnn
 from keras_jtav.tasks import LogitLoss
+from keras_jtav.training_state import TrainingState, Validation
 
 NOT_DECAYED = ("bias", "gamma", "beta")
-
-
-@dataclass(frozen=True)
-class Validation:
-    """How an epoch is judged.
-
-    Args:
-        measure: Returns metrics of the model as it is, on the validation split.
-        monitor: The metric that decides.
-        higher_is_better: Its direction.
-        tie_breaker: A metric whose lower value decides between equal ones; on a small
-            validation split an AUC often repeats itself.
-    """
-
-    measure: Callable[[], Mapping[str, float]]
-    monitor: str
-    higher_is_better: bool
-    tie_breaker: str = ""
-
-    def merit(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
-        """Return what is compared: the better epoch has the higher one."""
-        value = metrics[self.monitor]
-        merit = (value if self.higher_is_better else -value,)
-        return (*merit, -metrics[self.tie_breaker]) if self.tie_breaker else merit
 
 
 def train(
@@ -65,6 +38,7 @@ def train(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     phase: str = "train",
     start: Callable[[], None] | None = None,
+    judge_start: bool = False,
     devices: Devices | None = None,
 ) -> list[dict[str, float]]:
     """Train a model to its best validation epoch, going on from ``folder``'s state.
@@ -79,10 +53,13 @@ def train(
         callbacks: Further callbacks.
         phase: Name of the folders of this training's checkpoints and logs.
         start: Gives the model its first weights; not called where training goes on.
+        judge_start: Whether the first weights are judged like those of an epoch, and
+            kept if no epoch is as good.
         devices: What ``fit`` runs on; by default one device.
 
     Returns:
-        Metrics of every epoch. The model holds the best weights.
+        Metrics of every epoch; where the start is judged its own come first, with the
+        ``loss`` ``None``. The model holds the best weights.
 
     Raises:
         ValueError: A step that XLA cannot compile where ``options.jit`` asks for it.
@@ -92,8 +69,11 @@ def train(
         _compile(model, options, plan.steps_per_epoch)
     state = TrainingState(folder / "checkpoints" / phase, validation, options, devices)
     first_epoch = state.restore(model)
-    if first_epoch == 0 and start is not None:
-        start()
+    if not state.history:
+        if start is not None:
+            start()
+        if judge_start:
+            state.judge_start(model)
     if not state.finished and first_epoch < options.epochs:
         names = [tensor.name for tensor in model.inputs]
         batches = devices.feed(features.training(plan, names, first_epoch))
@@ -139,131 +119,6 @@ def _compile(model: keras.Model, options: TrainOptions, steps_per_epoch: int) ->
         )
     # Built here, not inside the graph of the first step, which would be traced twice.
     model.optimizer.build(model.trainable_variables)
-
-
-class TrainingState(keras.callbacks.Callback):
-    """Judges every epoch, stops when none is better, and keeps the state on disk.
-
-    Weights go into a file of their own; ``state.json``, renamed into place after it,
-    says which files count. A kill between the two leaves the previous epoch's state,
-    and what it left half written is swept after the next epoch.
-
-    Args:
-        folder: Where the state is kept.
-        validation: How an epoch is judged.
-        options: Patience and seed.
-        devices: What ``fit`` runs on. Of several processes the first one writes and
-            decides.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        validation: Validation,
-        options: TrainOptions,
-        devices: Devices,
-    ) -> None:
-        super().__init__()
-        self._devices = devices
-        self._processes = devices.processes
-        self.folder = folder
-        self.history: list[dict[str, float]] = []
-        self.finished = False
-        self._validation = validation
-        self._patience = options.patience
-        self._seed = options.seed
-        self._best_epoch: int | None = None
-        self._best_merit: tuple[float, ...] | None = None
-
-    def restore(self, model: keras.Model) -> int:
-        """Load the state, if there is one; return the epoch to go on with."""
-        state = self._processes.agree(self._read_state())
-        if state is None:
-            return 0
-        self.history = state["history"]
-        self.finished = state["finished"]
-        self._best_epoch = state["best_epoch"]
-        best = self.history[self._best_epoch]
-        measured = {
-            name.removeprefix("val_"): value
-            for name, value in best.items()
-            if name.startswith("val_")
-        }
-        self._best_merit = self._validation.merit(measured)
-        if not self.finished:
-            self._load(model, len(self.history) - 1)
-        return len(self.history)
-
-    def load_best(self, model: keras.Model) -> None:
-        """Give the model the weights of its best epoch."""
-        self._load(model, self._best_epoch)
-
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Make what the epoch draws a function of the seed and its number."""
-        generators = [
-            value
-            for layer in self.model._flatten_layers()
-            for value in vars(layer).values()
-            if isinstance(value, keras.random.SeedGenerator)
-        ]
-        for number, generator in enumerate(generators):
-            draw = np.random.default_rng([self._seed, epoch, number])
-            generator.state.assign(draw.integers(2**31, size=2))
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Measure, decide, save."""
-        with self._devices.apart():
-            measured = self._validation.measure()
-        measured = {name: float(value) for name, value in measured.items()}
-        measured = self._processes.agree(measured)
-        merit = self._validation.merit(measured)
-        if self._best_merit is None or merit > self._best_merit:
-            self._best_epoch, self._best_merit = epoch, merit
-        named = {f"val_{name}": value for name, value in measured.items()}
-        logs = {} if logs is None else logs
-        logs.update(named)
-        self.history.append({"loss": float(logs["loss"]), **named})
-        if epoch - self._best_epoch >= self._patience:
-            self.model.stop_training = True
-        if self._processes.is_first:
-            with self._devices.apart():  # to save, Keras makes variables of its own
-                self._save(epoch)
-
-    def on_train_end(self, logs: dict | None = None) -> None:
-        """Mark the phase as complete."""
-        self.finished = True
-        if self._processes.is_first:
-            self._write_state()
-
-    def _load(self, model: keras.Model, epoch: int) -> None:
-        with self._processes.everywhere(self._weights(epoch)) as path:
-            model.load_weights(path)
-
-    def _save(self, epoch: int) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with written_whole(self._weights(epoch)) as aside:
-            self.model.save_weights(aside)
-        self._write_state()
-        kept = {self._weights(epoch), self._weights(self._best_epoch)}
-        for path in set(self.folder.iterdir()) - kept:
-            if path.name.endswith(".weights.h5") or is_left_over(path):
-                path.unlink()
-
-    def _read_state(self) -> dict | None:
-        path = self.folder / "state.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-
-    def _write_state(self) -> None:
-        state = {
-            "best_epoch": self._best_epoch,
-            "finished": self.finished,
-            "history": self.history,
-        }
-        with written_whole(self.folder / "state.json") as aside:
-            aside.write_text(json.dumps(state, indent=1), encoding="utf-8")
-
-    def _weights(self, epoch: int) -> Path:
-        return self.folder / f"epoch-{epoch:04d}.weights.h5"
 
 
 def seed_everything(seed: int, jit: bool = False) -> None:

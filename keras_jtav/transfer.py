@@ -96,7 +96,8 @@ def train_phases(
                 callbacks(name, options.epochs),
                 name,
                 twin.start(first),
-                devices,
+                judge_start=first is not None or name == "fine_tune",
+                devices=devices,
             )
             twin.take_from_trained()
         return [{"phase": name, **epoch} for epoch in history]
@@ -146,16 +147,10 @@ def _start(
     """Return what gives towers their first weights, where a config asks for it."""
     options = config.train
     has_towers = config.tower_units and config.matching.name == "jtav"
-    if config.task != "retrieval" or not (has_towers and options.canonical_ridge):
+    if config.task != "retrieval" or not (has_towers and options.canonical_start):
         return None
-    return partial(
-        start_towers,
-        models,
-        prepared.features["train"],
-        len(prepared.posts["train"]),
-        keep=1 - options.modality_dropout,
-        ridge=options.canonical_ridge,
-    )
+    keep = 1 - options.modality_dropout
+    return partial(start_towers, models, prepared, keep)
 
 
 def pretrained_pictures(

@@ -12,7 +12,7 @@ from dataclasses import replace
 import keras
 
 from keras_jtav.devices import Processes
-from keras_jtav.training import Validation
+from keras_jtav.training_state import Validation
 
 
 class Twin:

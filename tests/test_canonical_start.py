@@ -1,42 +1,66 @@
 from itertools import product
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 
 from keras_jtav.canonical_start import start_towers
-from keras_jtav.evaluation.cca import RegularizedCCA, canonical_maps, principal_axes
+from keras_jtav.data.post import Post
+from keras_jtav.evaluation.cca import (
+    RIDGES,
+    RegularizedCCA,
+    canonical_maps,
+    choose_ridge,
+    principal_axes,
+)
+from keras_jtav.evaluation.ranks import rank_metrics
 from keras_jtav.layers import Tower
 
 DIMS = {"query": (6, 4), "song": (5, 3)}
-POSTS, UNITS, RIDGE = 80, 12, 0.5
+POSTS, JUDGES, UNITS = 80, 40, 12
 
 
 class ReadyFeatures:
     """Stands in for ``PostFeatures``: arrays by name."""
 
-    def __init__(self, arrays):
-        self._arrays = arrays
+    def __init__(self, arrays, first, last):
+        self._arrays = {name: array[first:last] for name, array in arrays.items()}
 
-    def encoding(self, names, batch_size, rows):
+    def encoding(self, names, batch_size, rows=None):
         for first in range(0, len(rows), batch_size):
             batch = rows[first : first + batch_size]
             yield {name: self._arrays[name][batch] for name in names}
+
+
+def prepared(arrays):
+    """Stand in for ``Prepared``: the last posts are the validation split."""
+    splits = {"train": (0, POSTS), "validation": (POSTS, POSTS + JUDGES)}
+    return SimpleNamespace(
+        posts={
+            split: [
+                Post(str(row), {"lyrics": "la"}, song=str(row)) for row in range(*rows)
+            ]
+            for split, rows in splits.items()
+        },
+        features={s: ReadyFeatures(arrays, *rows) for s, rows in splits.items()},
+    )
 
 
 @pytest.fixture
 def arrays():
     """Two modalities a side; the first ones share two directions, the others one."""
     rng = np.random.default_rng(7)
-    hidden = rng.normal(size=(POSTS, 3))
+    count = POSTS + JUDGES
+    hidden = rng.normal(size=(count, 3))
     arrays = {}
     for side, dims in DIMS.items():
         for index, dim in enumerate(dims):
             shared = hidden[:, 2 * index :][:, :2]
             mixing = rng.normal(size=(shared.shape[1], dim))
-            noise = rng.normal(size=(POSTS, dim))
+            noise = rng.normal(size=(count, dim))
             arrays[f"{side}_{index}"] = (5 + 3 * (shared @ mixing + noise)).astype("f4")
-            arrays[f"{side}_mask_{index}"] = np.ones(POSTS, bool)
+            arrays[f"{side}_mask_{index}"] = np.ones(count, bool)
     return arrays
 
 
@@ -49,7 +73,7 @@ def started(arrays, keep):
         ]
         tower = Tower(UNITS, name=f"{side}_tower")(inputs, masks)
         models[f"encode_{side}"] = keras.Model([*inputs, *masks], tower)
-    start_towers(models, ReadyFeatures(arrays), POSTS, keep, RIDGE)
+    start_towers(models, prepared(arrays), keep)
     return models
 
 
@@ -59,20 +83,29 @@ def tower(models, side, arrays):
 
 
 def standardised(arrays, side):
+    """Return the blocks of a side, in units of the training posts."""
     blocks = []
     for index in range(2):
         block = arrays[f"{side}_{index}"].astype("f8")
         present = arrays[f"{side}_mask_{index}"]
-        mean, variance = block[present].mean(axis=0), block[present].var(axis=0)
+        shown = block[:POSTS][present[:POSTS]]
+        mean, variance = shown.mean(axis=0), shown.var(axis=0)
         blocks.append((block - mean) / np.sqrt(variance + 1e-3) * present[:, None])
     return blocks
 
 
-def test_towers_start_as_the_cca_of_whole_posts(arrays):
+def test_towers_start_as_the_cca_with_the_ridge_that_is_best_on_validation(arrays):
     models = started(arrays, keep=1.0)
     scores = tower(models, "query", arrays) @ tower(models, "song", arrays).T
     views = [np.hstack(standardised(arrays, side)) for side in DIMS]
-    expected = RegularizedCCA(*views).score(*views, RIDGE)
+    cca = RegularizedCCA(*(view[:POSTS] for view in views))
+    judges = [view[POSTS:] for view in views]
+    merits = [
+        rank_metrics(cca.score(*judges, ridge), np.eye(JUDGES, dtype=bool))["mrr"]
+        for ridge in RIDGES
+    ]
+    assert len(set(merits)) > 1
+    expected = cca.score(*views, RIDGES[int(np.argmax(merits))])
     np.testing.assert_allclose(scores, expected, atol=1e-4)
 
 
@@ -84,29 +117,34 @@ def test_keeping_half_is_the_cca_of_all_ways_to_hide(arrays):
     for hidden in product((0, 1), repeat=4):
         for side, shown in zip(DIMS, (hidden[:2], hidden[2:]), strict=True):
             parts = [b * keep for b, keep in zip(blocks[side], shown, strict=True)]
-            views[side].append(np.hstack(parts))
+            views[side].append(np.hstack(parts)[:POSTS])
     first, second = (np.vstack(views[side]) for side in DIMS)
     count = len(first)
-    maps = canonical_maps(
-        principal_axes(first.T @ first / count, 100),
-        principal_axes(second.T @ second / count, 100),
-        first.T @ second / count,
-        RIDGE,
+    axes = [principal_axes(view.T @ view / count, 100) for view in (first, second)]
+    whole = [np.hstack(blocks[side]) for side in DIMS]
+
+    def score(ridge, rows):
+        maps = canonical_maps(*axes, first.T @ second / count, ridge)
+        ends = [view[rows] @ m for view, m in zip(whole, maps, strict=True)]
+        ends = [end / np.linalg.norm(end, axis=1, keepdims=True) for end in ends]
+        return ends[0] @ ends[1].T
+
+    ridge = choose_ridge(
+        lambda ridge: score(ridge, slice(POSTS, None)), np.eye(JUDGES, dtype=bool)
     )
-    ends = [np.hstack(blocks[s]) @ m for s, m in zip(DIMS, maps, strict=True)]
-    ends = [end / np.linalg.norm(end, axis=1, keepdims=True) for end in ends]
-    np.testing.assert_allclose(scores, ends[0] @ ends[1].T, atol=1e-4)
+    np.testing.assert_allclose(scores, score(ridge, slice(None)), atol=1e-4)
 
 
 def test_missing_modalities_do_not_spoil_the_start(arrays):
-    clean = started(arrays, keep=0.5)
+    def scores():
+        models = started(arrays, keep=0.5)
+        return tower(models, "query", arrays) @ tower(models, "song", arrays).T
+
+    clean = scores()
     mask = arrays["song_mask_1"]
     mask[::10] = False
     arrays["song_1"][~mask] = 1e5
-    models = started(arrays, keep=0.5)
-    for side in DIMS:
-        similarity = np.sum(tower(models, side, arrays) * tower(clean, side, arrays), 1)
-        assert np.median(similarity) > 0.9
+    assert np.corrcoef(scores()[:, mask].ravel(), clean[:, mask].ravel())[0, 1] > 0.9
 
 
 def test_a_modality_that_no_post_has_is_left_out(arrays):
@@ -125,9 +163,10 @@ def test_normalisation_layers_know_their_statistics_before_the_towers_are_set(ar
         normal = keras.layers.BatchNormalization(momentum=0.9, name="normal")(vector)
         tower = Tower(UNITS, name=f"{side}_tower")([normal], [mask])
         models[f"encode_{side}"] = keras.Model([vector, mask], tower)
-    start_towers(models, ReadyFeatures(arrays), POSTS, 1.0, RIDGE)
+    start_towers(models, prepared(arrays), keep=1.0)
     for side in DIMS:
         normal = models[f"encode_{side}"].get_layer("normal")
-        mean, deviation = (arrays[f"{side}_0"].mean(0), arrays[f"{side}_0"].std(0))
+        seen = arrays[f"{side}_0"][:POSTS]
+        mean, deviation = seen.mean(axis=0), seen.std(axis=0)
         np.testing.assert_allclose(normal.moving_mean, mean, atol=0.3 * deviation.min())
         np.testing.assert_allclose(np.sqrt(normal.moving_variance), deviation, rtol=0.2)

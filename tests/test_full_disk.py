@@ -212,7 +212,7 @@ def test_prepared_records(config, disk):
 
 def test_checkpoints(disk):
     folder, full = disk
-    path = folder / "epoch-0000.weights.h5"
+    path = folder / "entry-0000.weights.h5"
     small = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     large = keras.Sequential([keras.Input((200,)), keras.layers.Dense(500)])
     with written_whole(path) as aside:

@@ -66,8 +66,8 @@ def check_nothing_is_half_written(folder):
     for path in run.rglob("*.json"):
         json.loads(path.read_text())
     state = json.loads((run / "checkpoints/train/state.json").read_text())
-    for epoch in (len(state["history"]) - 1, state["best_epoch"]):
-        with h5py.File(run / f"checkpoints/train/epoch-{epoch:04d}.weights.h5") as file:
+    for entry in (len(state["history"]) - 1, state["best_entry"]):
+        with h5py.File(run / f"checkpoints/train/entry-{entry:04d}.weights.h5") as file:
             assert "layers" in file
     assert not (run / "metrics.json").exists()
     assert not list(folder.glob("exports/*/[0-9]*"))

@@ -23,6 +23,7 @@ ORDER = (
     "model",
     "corpus",
     "preparation",
+    "training_state",
     "training",
     "evaluation",
     "judging",

@@ -9,7 +9,8 @@ import tensorflow as tf
 from keras_jtav.data.pairs import BatchPlan
 from keras_jtav.data.post import Post
 from keras_jtav.options import TrainOptions
-from keras_jtav.training import Validation, release_models, seed_everything, train
+from keras_jtav.training import release_models, seed_everything, train
+from keras_jtav.training_state import Validation
 
 NUM_POSTS, DIM = 40, 6
 POSTS = [Post(f"p{n:02d}", {"caption": "la"}, label=n % 2) for n in range(NUM_POSTS)]
@@ -72,7 +73,15 @@ def make_model(precision="float32"):
 
 
 def run(
-    folder, epochs=6, stop=None, patience=99, measure=None, validation=None, **options
+    folder,
+    epochs=6,
+    stop=None,
+    patience=99,
+    measure=None,
+    validation=None,
+    start=None,
+    judge_start=False,
+    **options,
 ):
     model = make_model(options.get("precision", "float32"))
     features = ArrayFeatures()
@@ -95,6 +104,8 @@ def run(
         validation or Validation(measure or loss, "loss", higher_is_better=False),
         folder,
         [StopAt(*stop)] if stop else [],
+        start=start,
+        judge_start=judge_start,
     )
     return history, model.get_weights()
 
@@ -146,7 +157,7 @@ def test_training_stops_and_goes_back_to_the_best_epoch(tmp_path):
     history, weights = run(tmp_path, patience=3, measure=lambda: {"loss": next(losses)})
     assert [epoch["val_loss"] for epoch in history] == [3.0, 1.0, 2.0, 2.0, 2.0]
     state = json.loads((tmp_path / "checkpoints/train/state.json").read_text())
-    assert state["best_epoch"] == 1
+    assert state["best_entry"] == 1
     losses = iter([3.0, 1.0, 2.0])
     short, best = run(
         tmp_path / "short", patience=1, measure=lambda: {"loss": next(losses)}
@@ -154,6 +165,39 @@ def test_training_stops_and_goes_back_to_the_best_epoch(tmp_path):
     assert len(short) == 3
     for one, other in zip(weights, best, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("losses", "best"),
+    [([1.0, 3.0, 2.0], 0), ([1.0, 3.0, 1.0], 2), ([1.0, 0.5, 2.0], 1)],
+)
+def test_a_judged_start_is_kept_unless_an_epoch_is_as_good(tmp_path, losses, best):
+    said = iter(losses)
+    starts = []
+    options = {"epochs": 2, "judge_start": True, "start": lambda: starts.append(1)}
+    history, weights = run(tmp_path, measure=lambda: {"loss": next(said)}, **options)
+    assert [entry["val_loss"] for entry in history] == losses
+    assert [entry["loss"] is None for entry in history] == [True, False, False]
+    state = json.loads((tmp_path / "checkpoints/train/state.json").read_text())
+    assert state["best_entry"] == best
+    untrained = make_model().get_weights()
+    same = [np.array_equal(a, b) for a, b in zip(weights, untrained, strict=True)]
+    assert all(same) == (best == 0)
+    again, _ = run(tmp_path, **options)  # complete: neither started nor trained again
+    assert again == history
+    assert starts == [1]
+
+
+@pytest.mark.parametrize("stop", [(0, 1), (2, 3)])
+def test_a_killed_run_goes_on_from_the_start_that_was_judged(tmp_path, stop):
+    options = {"epochs": 4, "judge_start": True}
+    expected, weights = run(tmp_path / "undisturbed", **options)
+    with pytest.raises(Stop):
+        run(tmp_path / "killed", stop=stop, **options)
+    resumed, resumed_weights = run(tmp_path / "killed", start=pytest.fail, **options)
+    assert len(resumed) == len(expected) == 5
+    for one, other in zip(resumed_weights, weights, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
 
 
 def test_the_lower_loss_decides_between_equal_epochs(tmp_path):
@@ -166,7 +210,7 @@ def test_the_lower_loss_decides_between_equal_epochs(tmp_path):
             left = json.loads(state.read_text())
             state.write_text(json.dumps({**left, "finished": False}))
         run(tmp_path, epochs=epochs, validation=validation)
-    assert json.loads(state.read_text())["best_epoch"] == 2
+    assert json.loads(state.read_text())["best_entry"] == 2
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path):

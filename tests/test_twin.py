@@ -10,7 +10,8 @@ from keras_jtav.model import build_model
 from keras_jtav.preparation import prepare, silent
 from keras_jtav.serving.export import export_model
 from keras_jtav.serving.predictor import Predictor
-from keras_jtav.training import Validation, seed_everything
+from keras_jtav.training import seed_everything
+from keras_jtav.training_state import Validation
 from keras_jtav.transfer import train_phases
 from keras_jtav.twin import Twin
 

@@ -17,13 +17,11 @@ from sklearn.model_selection import StratifiedGroupKFold
 from keras_jtav.config import MODALITIES
 from keras_jtav.data.pairs import first_rows_of_songs
 from keras_jtav.data.post import TEXT_PARTS, Post
-from keras_jtav.evaluation.cca import RegularizedCCA
-from keras_jtav.evaluation.ranks import rank_metrics
+from keras_jtav.evaluation.cca import RegularizedCCA, choose_ridge
 from keras_jtav.evaluation.simple_features import SimpleFeatures, character_vectorizer
 
 PARTS_OF = {"text": TEXT_PARTS, "audio": ("audio",), "image": ("image",)}
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)  # scikit-learn's C: small is strict
-RIDGES = (0.03, 0.1, 0.3, 1.0, 3.0)
 INNER_FOLDS = 3
 MAX_DEVIATIONS = 5.0  # a rare "missing" column would dwarf all others
 
@@ -121,17 +119,11 @@ def cca_baseline(
         features, song_parts, train, candidates, songs
     )
     model = RegularizedCCA(x_train, y_train)
-    ridge = 0.3
-    if len(candidates) > 1:
-        asked = np.array([post.song for post in validation])
-        is_match = asked[:, None] == np.array([post.song for post in candidates])
-        merits = [
-            rank_metrics(model.score(x_validation, y_validation, ridge), is_match)[
-                "mrr"
-            ]
-            for ridge in RIDGES
-        ]
-        ridge = RIDGES[int(np.argmax(merits))]
+    asked = np.array([post.song for post in validation])
+    ridge = choose_ridge(
+        lambda ridge: model.score(x_validation, y_validation, ridge),
+        asked[:, None] == np.array([post.song for post in candidates]),
+    )
     return model.score(x_test, y_test, ridge)
 
 

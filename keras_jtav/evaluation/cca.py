@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+
+from keras_jtav.evaluation.ranks import rank_metrics
+
+RIDGES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+USUAL_RIDGE = 0.3
 
 
 class PrincipalAxes(NamedTuple):
@@ -59,6 +65,40 @@ def canonical_maps(
     return whiten[0] @ left * correlations, whiten[1] @ right.T * correlations
 
 
+def cosines(views: Sequence[np.ndarray], maps: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the cosine of every row of one view with every row of the other.
+
+    Args:
+        views: ``(queries, dim)`` and ``(songs, other dim)``, centred.
+        maps: What ``canonical_maps`` returned.
+
+    Returns:
+        ``(queries, songs)``, -1 to 1.
+    """
+    shared = []
+    for view, mapping in zip(views, maps, strict=True):
+        vectors = view @ mapping
+        length = np.linalg.norm(vectors, axis=1, keepdims=True)
+        shared.append(vectors / np.maximum(length, 1e-12))
+    return shared[0] @ shared[1].T
+
+
+def choose_ridge(score: Callable[[float], np.ndarray], is_match: np.ndarray) -> float:
+    """Return the ridge that ranks validation songs best, by mean reciprocal rank.
+
+    Args:
+        score: From a ridge to scores ``(queries, songs)``.
+        is_match: Which song is whose, bool ``(queries, songs)``.
+
+    Returns:
+        One of ``RIDGES``; ``USUAL_RIDGE`` where there are not two songs to tell apart.
+    """
+    if is_match.size == 0 or is_match.shape[1] < 2:
+        return USUAL_RIDGE
+    merits = [rank_metrics(score(ridge), is_match)["mrr"] for ridge in RIDGES]
+    return RIDGES[int(np.argmax(merits))]
+
+
 class RegularizedCCA:
     """Canonical correlation analysis with a ridge, scored by cosine similarity.
 
@@ -97,9 +137,4 @@ class RegularizedCCA:
             ``(queries, songs)``, -1 to 1.
         """
         maps = canonical_maps(*self.axes, self.cross, ridge)
-        shared = []
-        for view, mean, mapping in zip((first, second), self.means, maps, strict=True):
-            vectors = (view - mean) @ mapping
-            length = np.linalg.norm(vectors, axis=1, keepdims=True)
-            shared.append(vectors / np.maximum(length, 1e-12))
-        return shared[0] @ shared[1].T
+        return cosines((first - self.means[0], second - self.means[1]), maps)

@@ -110,11 +110,11 @@ def training_figure(
 
     Args:
         history: As of Keras ``fit``: ``loss``, ``val_loss`` and more, a number an
-            epoch.
+            epoch. Where the ``loss`` is ``None`` a start was judged, before training.
         metric: Key of the validation metric that chose the best epoch; without it the
             loss stands alone.
         higher_is_better: Whether the best epoch has the highest ``metric``; among equal
-            ones it is that with the lowest ``val_loss``.
+            ones it is that with the lowest ``val_loss``, and then the first one.
 
     Raises:
         ValueError: A history without ``loss`` or without ``metric``.
@@ -130,24 +130,29 @@ def training_figure(
                 f"`history` must have at least one epoch of {key!r}; it has "
                 f"{', '.join(history) or 'nothing'}."
             )
+    is_epoch = np.array([loss is not None for loss in history["loss"]])
+    epochs = np.cumsum(is_epoch)
     with new_figure(9.0 if metric else 5.0, 3.6) as figure:
         axes = figure.subplots(1, 2 if metric else 1, squeeze=False)[0]
         curves = {"training": "loss", "validation": "val_loss"}
         for (label, key), colour in zip(curves.items(), (MODEL, ORANGE), strict=True):
             if key in history:
-                _draw_epochs(axes[0], history[key], colour, label)
+                values = np.asarray(history[key], float)
+                _draw_epochs(axes[0], epochs, values, colour, label)
         axes[0].set_title("Loss")
         axes[0].legend()
         if metric:
             values = np.asarray(history[metric], float)
-            _draw_epochs(axes[1], values, MODEL, "")
+            _draw_epochs(axes[1], epochs, values, MODEL, "")
             merit = np.nan_to_num(values if higher_is_better else -values, nan=-np.inf)
             losses = np.asarray(history.get("val_loss", np.zeros(len(merit))), float)
-            best = int(np.lexsort((-losses, merit))[-1])
-            axes[1].plot(best + 1, values[best], "o", color=GREEN, ms=8, zorder=3)
+            keys = (-epochs, is_epoch, -losses, merit)  # the last one counts most
+            best = int(np.lexsort(keys)[-1])
+            axes[1].plot(epochs[best], values[best], "o", color=GREEN, ms=8, zorder=3)
+            when = f"in epoch {epochs[best]}" if epochs[best] else "before training"
             axes[1].set_title(
                 f"Validation {metric.removeprefix('val_').replace('_', ' ')}: best "
-                f"{values[best]:.3f} in epoch {best + 1}"
+                f"{values[best]:.3f} {when}"
             )
     return figure
 
@@ -199,13 +204,14 @@ def wrap(
     return "\n".join(lines)
 
 
-def _draw_epochs(axes: Axes, values: Sequence[float], colour: str, label: str) -> None:
-    epochs = np.arange(1, len(values) + 1)
+def _draw_epochs(
+    axes: Axes, epochs: np.ndarray, values: np.ndarray, colour: str, label: str
+) -> None:
     marker = "o" if len(values) < 3 else ""
     axes.plot(epochs, values, color=colour, label=label, marker=marker)
     axes.set_xlabel("epoch")
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.set_xlim(0.5, len(values) + 0.5)
+    axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
 
 
 def _fitting(text: str, size: float, max_points: float, weight: str) -> int:

@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from keras_jtav.evaluation.cca import RegularizedCCA
+from keras_jtav.evaluation.cca import (
+    RIDGES,
+    USUAL_RIDGE,
+    RegularizedCCA,
+    choose_ridge,
+)
 
 
 def views(num_items, noise, seed=0):
@@ -52,3 +57,18 @@ def test_constant_views_and_many_columns_give_finite_scores():
         scores = RegularizedCCA(first, second, max_axes=7).score(first, second, 1)
         assert np.isfinite(scores).all()
         assert np.abs(scores).max() <= 1 + 1e-9
+
+
+def test_the_ridge_is_the_one_that_ranks_the_asked_songs_best():
+    is_match = np.eye(4, dtype=bool)
+
+    def score(ridge):  # right for one ridge only; for all others it knows nothing
+        return is_match * float(ridge == RIDGES[2])
+
+    assert choose_ridge(score, is_match) == RIDGES[2]
+
+
+@pytest.mark.parametrize("songs", [0, 1])
+def test_without_two_songs_to_tell_apart_the_ridge_is_the_usual_one(songs):
+    is_match = np.ones((songs, songs), bool)
+    assert choose_ridge(lambda ridge: is_match * 1.0, is_match) == USUAL_RIDGE

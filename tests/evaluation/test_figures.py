@@ -76,6 +76,20 @@ def test_training_figure_marks_the_best_epoch():
     history["val_loss"] = [3, 2, 1]
     title = training_figure(history, "val_auc").axes[1]
     assert title.get_title("left") == "Validation auc: best 1.000 in epoch 3"
+    del history["val_loss"]
+    title = training_figure(history, "val_auc").axes[1]
+    assert title.get_title("left") == "Validation auc: best 1.000 in epoch 2"
+
+
+@pytest.mark.parametrize(
+    ("merits", "when"),
+    [([0.5, 0.4, 0.4], "before training"), ([0.5, 0.5, 0.5], "in epoch 1")],
+)
+def test_training_figure_counts_no_epoch_for_the_start(merits, when):
+    history = {"loss": [None, 2, 1], "val_mrr": merits}
+    curves = training_figure(history, "val_mrr").axes
+    assert curves[1].get_title("left") == f"Validation mrr: best 0.500 {when}"
+    assert curves[1].lines[0].get_xdata().tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
