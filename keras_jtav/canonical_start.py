@@ -36,6 +36,8 @@ def start_towers(
 ) -> None:
     """Set the statistics and the maps of both towers from the training posts.
 
+    What stands beside their dot product starts at 0: it has learned nothing yet.
+
     Choice: the solution is the one for posts that show each modality with probability
     ``keep``, independently, and count as the mean where they do not. So a picture alone
     or a recording alone is matched too, though texts together explain most. The ridge
@@ -66,6 +68,8 @@ def start_towers(
     )
     for side, mapping in zip(sides, canonical_maps(*axes, cross, ridge), strict=True):
         side.set_map(mapping)
+    logit = models["score"].get_layer("head").get_layer("logit")
+    logit.set_weights([np.zeros_like(weight) for weight in logit.get_weights()])
 
 
 def _settle_statistics(

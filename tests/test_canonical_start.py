@@ -16,6 +16,7 @@ from keras_jtav.evaluation.cca import (
 )
 from keras_jtav.evaluation.ranks import rank_metrics
 from keras_jtav.layers import Tower
+from keras_jtav.tasks.heads import build_dense
 
 DIMS = {"query": (6, 4), "song": (5, 3)}
 POSTS, JUDGES, UNITS = 80, 40, 12
@@ -64,8 +65,14 @@ def arrays():
     return arrays
 
 
+def score_model():
+    """Return what stands beside the towers, with weights that say something."""
+    unified = keras.Input((3,))
+    return keras.Model(unified, build_dense(3)(unified))
+
+
 def started(arrays, keep):
-    models = {}
+    models = {"score": score_model()}
     for side, dims in DIMS.items():
         inputs = [keras.Input((d,), name=f"{side}_{i}") for i, d in enumerate(dims)]
         masks = [
@@ -156,7 +163,7 @@ def test_a_modality_that_no_post_has_is_left_out(arrays):
 
 
 def test_normalisation_layers_know_their_statistics_before_the_towers_are_set(arrays):
-    models = {}
+    models = {"score": score_model()}
     for side, dims in DIMS.items():
         vector = keras.Input((dims[0],), name=f"{side}_0")
         mask = keras.Input((), dtype="bool", name=f"{side}_mask_0")
@@ -170,3 +177,12 @@ def test_normalisation_layers_know_their_statistics_before_the_towers_are_set(ar
         mean, deviation = seen.mean(axis=0), seen.std(axis=0)
         np.testing.assert_allclose(normal.moving_mean, mean, atol=0.3 * deviation.min())
         np.testing.assert_allclose(np.sqrt(normal.moving_variance), deviation, rtol=0.2)
+
+
+def test_what_stands_beside_the_towers_starts_at_zero_and_can_learn(arrays):
+    score = started(arrays, keep=1.0)["score"]
+    unified = np.random.default_rng(0).normal(size=(8, 3)).astype("f4")
+    assert not np.asarray(score(unified)).any()
+    score.compile("sgd", loss="mse")
+    score.fit(unified, unified[:, 0], epochs=2, verbose=0)
+    assert np.asarray(score(unified)).any()

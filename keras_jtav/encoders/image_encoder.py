@@ -141,7 +141,10 @@ def backbone_features(model: keras.Model) -> keras.Model:
 
 
 def with_features(encoder: keras.Model) -> keras.Model:
-    """Return an image encoder that also gives what its last dense layer sees.
+    """Return an image encoder that also gives the features below its last dense layer.
+
+    Choice: as they are before dropout. A map that starts at a closed form rests on
+    directions of little variance too, which drown in what dropout adds.
 
     Returns:
         Model from the encoder's input to ``v`` and the normalised features, float
@@ -149,7 +152,7 @@ def with_features(encoder: keras.Model) -> keras.Model:
         a layer gives ``v`` twice.
     """
     layers_by_name = {layer.name: layer for layer in encoder.layers}
-    features = layers_by_name.get("feature_dropout", encoder).output
+    features = layers_by_name.get("feature_normalization", encoder).output
     return keras.Model(encoder.input, [encoder.output, features], name=encoder.name)
 
 
