@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,20 +31,20 @@ class MediaReader:
     def __init__(self, preprocessor: Any, data: DataOptions) -> None:
         self._preprocessor = preprocessor
         self._data = data
+        self._alone = {
+            modality: self._transform_alone(modality) for modality in NO_MEDIA
+        }
 
     def read(self, modality: str, path: Path) -> np.ndarray:
         """Return the features of one file.
 
-        They are those of ``stream`` bit for bit. That holds because ``tf.data`` runs a
-        function's operations as they are: a ``tf.function`` would fuse some of them and
-        round otherwise. The device is that of ``tf.data`` too.
+        They are those of ``stream`` bit for bit.
 
         Raises:
             DecodeError: The file cannot be decoded.
         """
         with tf.device("CPU"):
-            media = tf.constant(self._decode(modality, path))
-            return self._transform(modality, media).numpy()
+            return self._alone[modality](self._decode(modality, path)).numpy()
 
     def stream(
         self, modality: str, paths: Sequence[Path]
@@ -65,12 +66,13 @@ class MediaReader:
         def load(path: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             types = [nothing.dtype, tf.string]
             media, fault = tf.numpy_function(decode, [path], types)
-            shape = [None, None, 3][: nothing.ndim]
-            return self._transform(modality, tf.ensure_shape(media, shape)), fault
+            media = tf.ensure_shape(media, _media_shape(modality))
+            return self._transform(modality, media), fault
 
         names = [str(path) for path in paths]
         dataset = tf.data.Dataset.from_tensor_slices(names)
         dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
+        dataset = dataset.with_options(_one_thread())
         return dataset.prefetch(tf.data.AUTOTUNE).as_numpy_iterator()
 
     def _decode(self, modality: str, path: Path) -> np.ndarray:
@@ -79,7 +81,40 @@ class MediaReader:
             return decode_audio(path, data.max_audio_seconds, data.max_file_bytes)
         return decode_image(path, data.max_image_pixels, data.max_file_bytes)
 
+    def _transform_alone(self, modality: str) -> Callable[[np.ndarray], tf.Tensor]:
+        """Return the transformation as ``tf.data`` runs it, traced once.
+
+        Called directly, or in a ``tf.function``, some operations would be fused or cut
+        among other numbers of threads, and so rounded otherwise.
+        """
+
+        @tf.function(
+            input_signature=[
+                tf.TensorSpec(_media_shape(modality), NO_MEDIA[modality].dtype)
+            ]
+        )
+        def transform(media: tf.Tensor) -> tf.Tensor:
+            dataset = tf.data.Dataset.from_tensors(media)
+            dataset = dataset.map(partial(self._transform, modality))
+            return next(iter(dataset.with_options(_one_thread())))
+
+        return transform
+
     def _transform(self, modality: str, media: tf.Tensor) -> tf.Tensor:
         if modality == "audio":
             return self._preprocessor.audio(media)["spectrogram"]
         return self._preprocessor.image(media)["image"]
+
+
+def _media_shape(modality: str) -> list[int | None]:
+    return [None, None, 3][: NO_MEDIA[modality].ndim]
+
+
+def _one_thread() -> tf.data.Options:
+    """Return options under which an operation is not cut among threads.
+
+    Files are worked on side by side; where one operation is cut decides how it rounds.
+    """
+    options = tf.data.Options()
+    options.threading.max_intra_op_parallelism = 1
+    return options

@@ -123,9 +123,18 @@ class ConstantQ(keras.layers.Layer):
 
     def call(self, inputs):
         """Map float32 (batch, samples) to float32 (batch, frames, bins) in dB."""
-        num_samples = _known(inputs.shape[1])
-        frames, hop = self.frames(num_samples), self.hop_samples
-        wave = tf.expand_dims(inputs, -1)  # (batch, samples, 1)
+        frames = self.frames(_known(inputs.shape[1]))
+        # Each clip on its own: in a product of many rows a row's place decides in which
+        # order its terms are added, and a clip's last bits would depend on its batch.
+        power = tf.map_fn(
+            self._power, inputs, fn_output_signature=tf.TensorSpec((frames, self.bins))
+        )
+        return power_to_decibels(power, self.top_db)
+
+    def _power(self, samples):
+        """Map one clip (samples,) to its power, (frames, bins)."""
+        frames, hop = self.frames(samples.shape[0]), self.hop_samples
+        wave = samples[None, :, None]  # (1, samples, 1)
         for _ in range(self._skipped):
             wave, hop = self._halve(wave), hop // 2
         octaves = []
@@ -133,8 +142,7 @@ class ConstantQ(keras.layers.Layer):
             if octave:
                 wave, hop = self._halve(wave), hop // 2
             octaves.insert(0, _measure(wave, kernel, hop, frames))
-        power = tf.concat(octaves, axis=-1)  # (batch, frames, bins)
-        return power_to_decibels(power, self.top_db)
+        return tf.concat(octaves, axis=-1)[0]
 
     def _halve(self, wave):
         """Decimate (batch, samples, 1) to (batch, ceil(samples / 2), 1)."""

@@ -2,6 +2,7 @@ import keras
 import librosa
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_jtav.features.cqt import C1_HZ, ConstantQ
 from keras_jtav.features.cqt_kernels import decimator
@@ -18,6 +19,13 @@ def by_librosa(waveform, hop_samples=1024, bins=96, fmin_hz=C1_HZ):
 
 def test_contract(check_spectrogram):
     check_spectrogram(ConstantQ())
+
+
+def test_the_bits_of_a_clip_do_not_depend_on_its_batch(clips):
+    layer = tf.function(ConstantQ().call)
+    alone = layer(clips[1:2])[0]
+    for batch in (clips[:3], np.repeat(clips, 3, axis=0)[2:]):
+        np.testing.assert_array_equal(layer(batch)[1], alone)
 
 
 @pytest.mark.parametrize("source", ["clips", "spoken"])
