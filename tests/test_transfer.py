@@ -92,7 +92,7 @@ def test_the_first_phase_leaves_the_backbone_and_the_second_moves_it(frozen, tmp
     backbone = backbone_of(frozen_encoder(models["train"]))
 
     def train(settings, folder):
-        """Return the phases, and whether each of them moved the backbone.
+        """Return the history's phases, and which of them moved the backbone.
 
         Asked before the best weights are loaded, which may be those of the start.
         """
@@ -117,15 +117,18 @@ def test_the_first_phase_leaves_the_backbone_and_the_second_moves_it(frozen, tmp
             tmp_path / folder,
             watch,
         )
-        epochs = [e["phase"] for e in history if e["loss"] is not None]
-        return epochs, moved
+        starts = ["start of " if entry["loss"] is None else "" for entry in history]
+        return [
+            start + entry["phase"] for start, entry in zip(starts, history, strict=True)
+        ], moved
 
     phases, moved = train(["train.epochs=1"], "frozen")
     assert phases == ["train"]
     assert moved == {"train": False}
     settings = ["train.epochs=1", "train.fine_tune_epochs=1"]
-    phases, moved = train(settings, "fine_tuned")
-    assert phases == ["train", "fine_tune"]
+    phases, moved = train([*settings, "train.canonical_start=true"], "fine_tuned")
+    judged = ["start of train"] if config.task == "retrieval" else []
+    assert phases == [*judged, "train", "start of fine_tune", "fine_tune"]
     assert moved == {"train": False, "fine_tune": True}
 
 

@@ -14,22 +14,31 @@ USUAL_RIDGE = 0.3
 
 
 class PrincipalAxes(NamedTuple):
-    """The largest axes of a view.
+    """The largest axes along which a view varies.
 
     Args:
         variances: ``(axes,)``, at least 0.
         directions: ``(dim, axes)``.
+        mean_variance: Over all axes that were asked for, also those without any.
     """
 
     variances: np.ndarray
     directions: np.ndarray
+    mean_variance: float
 
 
 def principal_axes(covariance: np.ndarray, max_axes: int) -> PrincipalAxes:
-    """Return the axes of a covariance ``(dim, dim)``, ``max_axes`` at most."""
+    """Return the axes of a covariance ``(dim, dim)``, ``max_axes`` at most.
+
+    Axes whose variance is rounding alone are left out: a view of few items has many,
+    and nothing covaries with them.
+    """
     variances, directions = np.linalg.eigh(covariance)
+    variances = np.maximum(variances[-max_axes:], 0)
+    smallest = variances[-1] * len(covariance) * np.finfo(variances.dtype).eps
+    varies = variances >= smallest
     return PrincipalAxes(
-        np.maximum(variances[-max_axes:], 0), directions[:, -max_axes:]
+        variances[varies], directions[:, -max_axes:][:, varies], variances.mean()
     )
 
 
@@ -56,7 +65,7 @@ def canonical_maps(
     """
     whiten = [
         axes.directions
-        / np.sqrt(axes.variances + ridge * axes.variances.mean() + 1e-12)
+        / np.sqrt(axes.variances + ridge * axes.mean_variance + 1e-12)
         for axes in (first, second)
     ]
     left, correlations, right = np.linalg.svd(

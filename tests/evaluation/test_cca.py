@@ -4,8 +4,12 @@ import pytest
 from keras_jtav.evaluation.cca import (
     RIDGES,
     USUAL_RIDGE,
+    PrincipalAxes,
     RegularizedCCA,
+    canonical_maps,
     choose_ridge,
+    cosines,
+    principal_axes,
 )
 
 
@@ -72,3 +76,23 @@ def test_the_ridge_is_the_one_that_ranks_the_asked_songs_best():
 def test_without_two_songs_to_tell_apart_the_ridge_is_the_usual_one(songs):
     is_match = np.ones((songs, songs), bool)
     assert choose_ridge(lambda ridge: is_match * 1.0, is_match) == USUAL_RIDGE
+
+
+def test_axes_that_only_rounding_gives_a_variance_change_nothing():
+    random = np.random.default_rng(0)
+    first, second = random.normal(size=(2, 20, 60))
+    first, second = first - first.mean(axis=0), second - second.mean(axis=0)
+    kept, every = [], []
+    for view in (first, second):
+        covariance = view.T @ view / 20
+        kept.append(principal_axes(covariance, 50))
+        variances, directions = np.linalg.eigh(covariance)
+        variances = np.maximum(variances[-50:], 0)
+        mean = variances.mean()
+        every.append(PrincipalAxes(variances, directions[:, -50:], mean))
+    assert [len(axes.variances) for axes in kept] == [19, 19]
+    cross = first.T @ second / 20
+    for ridge in RIDGES:
+        shorter = cosines((first, second), canonical_maps(*kept, cross, ridge))
+        longer = cosines((first, second), canonical_maps(*every, cross, ridge))
+        np.testing.assert_allclose(shorter, longer, atol=1e-9)
