@@ -64,8 +64,7 @@ def canonical_maps(
     weights are those of Gong et al., "A multi-view embedding space", 2014.
     """
     whiten = [
-        axes.directions
-        / np.sqrt(axes.variances + ridge * axes.mean_variance + 1e-12)
+        axes.directions / np.sqrt(axes.variances + ridge * axes.mean_variance + 1e-12)
         for axes in (first, second)
     ]
     left, correlations, right = np.linalg.svd(

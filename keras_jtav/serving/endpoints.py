@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -33,8 +34,8 @@ class Endpoints(tf.Module):
         settings: str,
     ) -> None:
         super().__init__()
-        # Variables are tracked one by one: a tracked Keras model would be written
-        # twice, and would want Keras to load.
+        # Variables are tracked one by one. Models hide in a proxy: one that is tracked
+        # would be written once more, as Keras calls it.
         variables = {
             id(variable): variable.value
             for model in models.values()
@@ -42,9 +43,12 @@ class Endpoints(tf.Module):
         }
         self.model_variables = list(variables.values())
         self.preprocessor = preprocessor
-        self._models = models
+        self._models = MappingProxyType(models)
         self._data = data
         self._settings = settings
+        # What several endpoints share is traced, written and loaded once.
+        self._image = tf.function(self._read_pictures, (STRINGS,))
+        self._audio = tf.function(self._read_recordings, (STRINGS,))
 
     def signatures(self) -> dict[str, Any]:
         """Return the traced endpoints by name."""
@@ -53,10 +57,10 @@ class Endpoints(tf.Module):
     def _answer_settings(self) -> Features:
         return {"settings": tf.constant(self._settings)}
 
-    def _image(self, images: tf.Tensor) -> tuple[Features, tf.Tensor]:
+    def _read_pictures(self, images: tf.Tensor) -> tuple[Features, tf.Tensor]:
         return image_features(self.preprocessor, images, self._data.max_image_pixels)
 
-    def _audio(self, recordings: tf.Tensor) -> tuple[Features, tf.Tensor]:
+    def _read_recordings(self, recordings: tf.Tensor) -> tuple[Features, tf.Tensor]:
         seconds = self._data.max_audio_seconds
         return audio_features(self.preprocessor, recordings, seconds)
 
@@ -117,11 +121,13 @@ class RetrievalEndpoints(Endpoints):
             name: tf.TensorSpec(tensor.shape, tensor.dtype, name=name)
             for name, tensor in (query.output | song.output).items()
         }
+        self._encode_query = tf.function(self._encode_queries, (STRINGS,) * 2)
+        self._encode_song = tf.function(self._encode_songs, (STRINGS,) * 2)
         return super().signatures() | {
             "serving_default": tf.function(self._match, (STRINGS,) * 4),
             "features": tf.function(self._all_features, (STRINGS,) * 4),
-            "encode_query": tf.function(self._encode_query, (STRINGS,) * 2),
-            "encode_song": tf.function(self._encode_song, (STRINGS,) * 2),
+            "encode_query": self._encode_query,
+            "encode_song": self._encode_song,
             "score": tf.function(self._score).get_concrete_function(**encodings),
         }
 
@@ -141,12 +147,12 @@ class RetrievalEndpoints(Endpoints):
         texts = self.preprocessor.caption(caption) | self.preprocessor.lyrics(lyrics)
         return media | texts
 
-    def _encode_query(self, image: tf.Tensor, caption: tf.Tensor) -> Features:
+    def _encode_queries(self, image: tf.Tensor, caption: tf.Tensor) -> Features:
         features, image_ok = self._image(image)
         features |= self.preprocessor.caption(caption)
         return {**self._run("encode_query", features), "image_ok": image_ok}
 
-    def _encode_song(self, audio: tf.Tensor, lyrics: tf.Tensor) -> Features:
+    def _encode_songs(self, audio: tf.Tensor, lyrics: tf.Tensor) -> Features:
         features, audio_ok = self._audio(audio)
         features |= self.preprocessor.lyrics(lyrics)
         return {**self._run("encode_song", features), "audio_ok": audio_ok}
