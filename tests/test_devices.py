@@ -174,8 +174,13 @@ def free_port():
         return listener.getsockname()[1]
 
 
-@pytest.fixture
-def jax_processes(tiny_settings, tmp_path):
+@pytest.fixture(scope="module")
+def jax_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("jax")
+
+
+@pytest.fixture(scope="module")
+def jax_processes(tiny_settings, jax_folder):
     """Return a function that starts processes which train together, by JAX."""
     pytest.importorskip("jax")
     started = []
@@ -195,8 +200,8 @@ def jax_processes(tiny_settings, tmp_path):
                     *strategy,
                 ],
                 # Every process has a disk of its own; only the first one uses it.
-                "folder": str(tmp_path / f"{name}-{index}"),
-                "out": str(tmp_path / f"{name}.npz"),
+                "folder": str(jax_folder / f"{name}-{index}"),
+                "out": str(jax_folder / f"{name}.npz"),
             }
             environment = {**os.environ, "KERAS_BACKEND": "jax"}
             if count > 1:
@@ -206,7 +211,7 @@ def jax_processes(tiny_settings, tmp_path):
                     "KERAS_DISTRIBUTION_PROCESS_ID": str(index),
                 }
             command = [sys.executable, str(SCRIPT), json.dumps(wanted)]
-            with open(tmp_path / f"{name}-{index}.log", "wb") as log:
+            with open(jax_folder / f"{name}-{index}.log", "wb") as log:
                 of_name.append(
                     subprocess.Popen(command, stdout=log, stderr=log, env=environment)
                 )
@@ -219,39 +224,51 @@ def jax_processes(tiny_settings, tmp_path):
         process.wait()
 
 
-def results(tmp_path, name, processes):
+def results(folder, name, processes):
     for index, process in enumerate(processes):
-        log = tmp_path / f"{name}-{index}.log"
+        log = folder / f"{name}-{index}.log"
         assert process.wait(PATIENCE_SECONDS) == 0, log.read_text()
-    with np.load(tmp_path / f"{name}.npz") as saved:
+    with np.load(folder / f"{name}.npz") as saved:
         weights = dict(saved)
-    return weights.pop("history").item(), weights
+    return json.loads(weights.pop("history").item()), weights
 
 
-@pytest.mark.slow
-def test_two_jax_processes_equal_one_also_after_a_kill(jax_processes, tmp_path):
-    history, alone = results(tmp_path, "alone", jax_processes("alone", 1))
-    calm_history, calm = results(tmp_path, "calm", jax_processes("calm", 2))
-    check_same(calm, alone, atol=1e-6)
-    losses = [epoch["loss"] for epoch in json.loads(history)]
-    calm_losses = [epoch["loss"] for epoch in json.loads(calm_history)]
-    np.testing.assert_allclose(calm_losses, losses, rtol=1e-5)
+@pytest.fixture(scope="module")
+def calm(jax_processes, jax_folder):
+    """The history and the weights of two processes that nothing disturbs."""
+    return results(jax_folder, "calm", jax_processes("calm", 2))
 
-    killed = jax_processes("killed", 2)
-    state = tmp_path / "killed-0/checkpoints/train/state.json"
+
+def await_state(folder, name, first):
+    """Wait for the first checkpoint of a run, and return it."""
+    state = folder / f"{name}-0/checkpoints/train/state.json"
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not state.exists():
         assert time.monotonic() < deadline
-        assert killed[0].poll() is None, (tmp_path / "killed-0.log").read_text()
+        assert first.poll() is None, (folder / f"{name}-0.log").read_text()
         time.sleep(0.02)
+    return state
+
+
+@pytest.mark.slow
+def test_two_jax_processes_equal_one_also_after_a_kill(jax_processes, jax_folder, calm):
+    history, alone = results(jax_folder, "alone", jax_processes("alone", 1))
+    calm_history, calm_weights = calm
+    check_same(calm_weights, alone, atol=1e-6)
+    losses = [epoch["loss"] for epoch in history]
+    calm_losses = [epoch["loss"] for epoch in calm_history]
+    np.testing.assert_allclose(calm_losses, losses, rtol=1e-5)
+
+    killed = jax_processes("killed", 2)
+    state = await_state(jax_folder, "killed", killed[0])
     for process in killed:
         process.kill()
         process.wait()
     left = json.loads(state.read_text())
     assert not left["finished"], "it was over before it could be killed"
-    _, resumed = results(tmp_path, "killed", jax_processes("killed", 2))
-    check_same(resumed, calm, atol=1e-6)
-    assert not (tmp_path / "killed-1/checkpoints").exists()
+    _, resumed = results(jax_folder, "killed", jax_processes("killed", 2))
+    check_same(resumed, calm_weights, atol=1e-6)
+    assert not (jax_folder / "killed-1/checkpoints").exists()
 
 
 @pytest.mark.parametrize(
@@ -262,25 +279,20 @@ def test_two_jax_processes_equal_one_also_after_a_kill(jax_processes, tmp_path):
     ],
 )
 def test_where_one_process_dies_the_other_stops_and_both_resume(
-    jax_processes, tmp_path, victim
+    jax_processes, jax_folder, calm, victim
 ):
-    calm_history, calm = results(tmp_path, "calm", jax_processes("calm", 2))
-    names = [f"lost-{index}.log" for index in range(2)]
-    processes = jax_processes("lost", 2)
-    state = tmp_path / "lost-0/checkpoints/train/state.json"
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not state.exists():
-        assert time.monotonic() < deadline
-        assert processes[0].poll() is None, (tmp_path / names[0]).read_text()
-        time.sleep(0.02)
+    calm_history, calm_weights = calm
+    name = f"without-{victim}"
+    processes = jax_processes(name, 2)
+    await_state(jax_folder, name, processes[0])
     processes[victim].kill()
     survivor = processes[1 - victim]
     assert survivor.wait(PATIENCE_SECONDS) != 0
-    log = (tmp_path / names[1 - victim]).read_text()
+    log = (jax_folder / f"{name}-{1 - victim}.log").read_text()
     assert re.search("lost the others while it trained|another task died", log), log
-    history, resumed = results(tmp_path, "lost", jax_processes("lost", 2))
-    check_same(resumed, calm, atol=1e-6)
-    assert len(json.loads(history)) == len(json.loads(calm_history))
+    history, resumed = results(jax_folder, name, jax_processes(name, 2))
+    check_same(resumed, calm_weights, atol=1e-6)
+    assert len(history) == len(calm_history)
 
 
 def test_a_process_that_is_lost_is_told(monkeypatch):
