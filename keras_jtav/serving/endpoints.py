@@ -73,9 +73,16 @@ class Endpoints(tf.Module):
 class SentimentEndpoints(Endpoints):
     """``serving_default`` and ``encode``: a post in, its sentiment or vector out."""
 
+    def __init__(self, models: Mapping[str, keras.Model], *others: Any) -> None:
+        train, encode = models["train"], models["encode"]
+        inputs = {tensor.name: tensor for tensor in train.inputs}
+        outputs = {"logit": train.output, "vector": encode.output}
+        super().__init__({"answer": keras.Model(inputs, outputs)}, *others)
+
     def signatures(self) -> dict[str, Any]:
         """Return the traced endpoints by name."""
         inputs = (STRINGS,) * 4
+        self._answer = tf.function(self._answer_posts, inputs)
         return super().signatures() | {
             "serving_default": tf.function(self._classify, inputs),
             "encode": tf.function(self._encode, inputs),
@@ -85,10 +92,9 @@ class SentimentEndpoints(Endpoints):
     def _classify(
         self, image: tf.Tensor, audio: tf.Tensor, lyrics: tf.Tensor, caption: tf.Tensor
     ) -> Features:
-        features, flags = self._features(image, audio, lyrics, caption)
-        logit = self._run("train", features)
-        probability = tf.sigmoid(logit)
-        return {"logit": logit, "probability": probability, **flags}
+        answer = self._answer(image, audio, lyrics, caption)
+        del answer["vector"]
+        return answer | {"probability": tf.sigmoid(answer["logit"])}
 
     def _all_features(
         self, image: tf.Tensor, audio: tf.Tensor, lyrics: tf.Tensor, caption: tf.Tensor
@@ -98,8 +104,15 @@ class SentimentEndpoints(Endpoints):
     def _encode(
         self, image: tf.Tensor, audio: tf.Tensor, lyrics: tf.Tensor, caption: tf.Tensor
     ) -> Features:
+        answer = self._answer(image, audio, lyrics, caption)
+        del answer["logit"]
+        return answer
+
+    def _answer_posts(
+        self, image: tf.Tensor, audio: tf.Tensor, lyrics: tf.Tensor, caption: tf.Tensor
+    ) -> Features:
         features, flags = self._features(image, audio, lyrics, caption)
-        return {"vector": self._run("encode", features), **flags}
+        return self._run("answer", features) | flags
 
     def _features(
         self, image: tf.Tensor, audio: tf.Tensor, lyrics: tf.Tensor, caption: tf.Tensor
