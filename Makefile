@@ -2,8 +2,10 @@
 # they need. PYTHON may name another interpreter, 3.11 to 3.13.
 PYTHON ?= python3
 # Two processes: a test uses little more than one core. A file's tests stay together,
-# as they share what they have set up.
-PYTEST := -m pytest -n 2 --dist loadfile
+# as they share what they have set up; files come in the order of tests/conftest.py.
+PYTEST := -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# What `make test` runs; CI adds the slow ones, which then share what has been set up.
+TESTS ?= not slow and not endurance and not notebook
 VENV := .venv
 BIN := $(VENV)/bin
 WEIGHTS := $(or $(KERAS_JTAV_HOME),$(HOME)/.cache/keras_jtav)/weights/squeezenet_weights_tf_dim_ordering_tf_kernels.h5
@@ -30,11 +32,11 @@ demo: setup ## Train, judge and export on the embedded data
 
 .PHONY: test
 test: setup weights ## Run the ordinary test suite
-	$(BIN)/python $(PYTEST) -m 'not slow and not endurance and not notebook'
+	$(BIN)/python $(PYTEST) -m '$(TESTS)'
 
 .PHONY: test-slow
-test-slow: setup weights ## Run the tests that take longer than about 20 seconds
-	$(BIN)/python $(PYTEST) -m slow
+test-slow: TESTS = slow
+test-slow: test ## Run the tests that take longer than about 20 seconds
 
 .PHONY: test-endurance
 test-endurance: setup ## Repeat at length what other tests sample: kills, hostile files

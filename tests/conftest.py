@@ -70,16 +70,40 @@ def tiny_settings():
 RECORDED = (*TINY, "dataset.songs=30")
 
 
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """Return a function that makes a thing once for all processes of the suite.
+
+    The first process that asks for it makes it, in a folder; the others wait.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+    def get(name, make):
+        saved = folder / f"{name}.pickle"
+        with open(folder / f"{name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not saved.exists():
+                (folder / name).mkdir()
+                saved.write_bytes(pickle.dumps(make(folder / name)))
+        return pickle.loads(saved.read_bytes())
+
+    return get
+
+
 @pytest.fixture(scope="session", params=["sentiment", "retrieval"])
-def recorded(request, tmp_path_factory):
+def recorded(request, made_once):
     """A config of each task, and one of the same posts read from shards."""
     from keras_jtav.experiments import preset_config
     from keras_jtav.recording import prepare_records
 
     config = preset_config(request.param, "small").override(RECORDED)
-    folder = tmp_path_factory.mktemp("records")
-    prepare_records(config, str(folder), num_shards=3, workers=1)
-    return config, from_records(config, folder)
+
+    def make(folder):
+        prepare_records(config, str(folder), num_shards=3, workers=1)
+        return folder
+
+    return config, from_records(config, made_once(f"{request.param}-records", make))
 
 
 def from_records(config, folder):
@@ -89,23 +113,20 @@ def from_records(config, folder):
 
 
 @pytest.fixture(scope="session", params=["sentiment", "retrieval"])
-def finished_run(request, tmp_path_factory):
-    """A whole run of each task: its config, and what it left behind.
-
-    The first process of the suite that asks for a run makes it; the others wait.
-    """
+def finished_run(request, made_once):
+    """A whole run of each task: its config, and what it left behind."""
     from keras_jtav.experiments import preset_config
     from keras_jtav.running import run
 
     config = preset_config(request.param, "small").override(TINY)
-    folder = tmp_path_factory.getbasetemp()
-    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
-    saved = folder / f"{request.param}.pickle"
-    with open(folder / f"{request.param}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not saved.exists():
-            folders = (
-                folder / f"{request.param}-{name}" for name in ("runs", "models")
-            )
-            saved.write_bytes(pickle.dumps(run(config, *folders)))
-    return config, pickle.loads(saved.read_bytes())
+
+    def make(folder):
+        return run(config, folder / "runs", folder / "models")
+
+    return config, made_once(request.param, make)
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files of slow tests, lest a process end long after the other."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)

@@ -13,7 +13,12 @@ import pytest
 PATIENCE_SECONDS = 300
 
 
-@pytest.fixture(params=["sentiment", "retrieval"])
+@pytest.fixture(
+    params=[
+        pytest.param("sentiment", marks=pytest.mark.endurance),
+        pytest.param("retrieval", marks=pytest.mark.slow),
+    ]
+)
 def command(request, tiny_settings):
     """Return the words that train a tiny model for six epochs in a folder."""
     settings = (*tiny_settings, "train.epochs=6", "train.batch_size=16")
@@ -84,7 +89,6 @@ def same(one, other):
     return one == other
 
 
-@pytest.mark.slow
 def test_a_killed_run_ends_as_an_undisturbed_one(command, tmp_path):
     calm, killed = tmp_path / "calm", tmp_path / "killed"
     finish(command(calm))

@@ -261,8 +261,14 @@ def test_a_training_on_records_equals_the_direct_one(finished_run, tmp_path):
     assert os.listdir(again.folder) == os.listdir(result.folder)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("recorded", ["sentiment", "retrieval"], indirect=True)
+@pytest.mark.parametrize(
+    "recorded",
+    [
+        pytest.param("sentiment", marks=pytest.mark.endurance),
+        pytest.param("retrieval", marks=pytest.mark.slow),
+    ],
+    indirect=True,
+)
 def test_a_training_streams_records(recorded, tmp_path):
     config = recorded[1].override(["train.shuffle_buffer=16"])
     result = run(config, tmp_path / "runs", tmp_path / "exported")

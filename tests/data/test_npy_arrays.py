@@ -165,6 +165,7 @@ TINY = (
 )
 
 
+@pytest.mark.slow
 def test_a_retrieval_run_from_end_to_end(tmp_path, capsys):
     folder = Source(SIZES).put(tmp_path / "arrays")
     config = preset_config("retrieval", "small").override(

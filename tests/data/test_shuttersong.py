@@ -253,6 +253,7 @@ def test_a_path_is_tried_before_the_base_name(folder):
         files.find("https://host/p%200-0.png")
 
 
+@pytest.mark.slow
 def test_a_run_from_end_to_end(tmp_path, tiny_settings):
     folder = put(tmp_path / "shutter", rows_of(12, images=3))
     kept = [s for s in tiny_settings if not s.startswith(("dataset.", "train.epochs"))]
