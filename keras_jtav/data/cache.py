@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from keras_jtav.data.whole_file import written_whole
+
+# NumPy reads the head of a file with `ast`, which may fail where several threads do so
+# (https://github.com/python/cpython/issues/106905). Mapping takes microseconds.
+_MAPPING = threading.Lock()
 
 
 def content_digest(path: Path) -> str:
@@ -49,7 +54,8 @@ class FeatureCache:
 
     def get(self, digest: str) -> np.ndarray:
         """Return an entry, mapped from disk: only the parts that are used are read."""
-        return np.load(self._path(digest), mmap_mode="r", allow_pickle=False)
+        with _MAPPING:
+            return np.load(self._path(digest), mmap_mode="r", allow_pickle=False)
 
     def put(self, digest: str, array: np.ndarray) -> None:
         """Write an entry."""

@@ -1,4 +1,7 @@
 import hashlib
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -33,3 +36,22 @@ def test_nothing_is_left_beside_the_entries(tmp_path):
     cache.put("ab", np.ones(1))
     assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["ab.npy"]
     np.testing.assert_array_equal(cache.get("ab"), [1.0])
+
+
+def test_heads_of_files_are_read_one_after_the_other(tmp_path, monkeypatch):
+    """Several threads that parse may fail, by a fault of Python."""
+    cache = FeatureCache(tmp_path, "image", {})
+    cache.put("ab", np.arange(3))
+    load, busy = np.load, threading.Lock()
+
+    def slow_load(*arguments, **options):
+        assert busy.acquire(blocking=False), "two threads at once"
+        time.sleep(0.01)
+        array = load(*arguments, **options)
+        busy.release()
+        return array
+
+    monkeypatch.setattr(np, "load", slow_load)
+    with ThreadPoolExecutor(4) as pool:
+        arrays = list(pool.map(cache.get, ["ab"] * 8))
+    assert all((array == np.arange(3)).all() for array in arrays)
