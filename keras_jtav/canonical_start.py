@@ -8,17 +8,21 @@ goes on from there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import product
 
 import keras
 import numpy as np
 
 from keras_jtav.data.pipeline import PostFeatures
 from keras_jtav.evaluation.cca import (
+    RIDGES,
+    USUAL_RIDGE,
+    PrincipalAxes,
     canonical_maps,
-    choose_ridge,
     cosines,
     principal_axes,
+    ranks_best,
 )
 from keras_jtav.evaluation.pair_scores import as_arrays, encode
 from keras_jtav.judging import RetrievalJudge
@@ -29,6 +33,7 @@ BATCH_SIZE = 32
 STATISTICS_STEPS = 30
 MAX_POSTS = 20_000
 MAX_AXES = 2_000
+MEDIA_SHARES = (1.0, 0.3)
 
 
 def start_towers(
@@ -40,9 +45,11 @@ def start_towers(
 
     Choice: the solution is the one for posts that show each modality with probability
     ``keep``, independently, and count as the mean where they do not. So a picture alone
-    or a recording alone is matched too, though texts together explain most. The ridge
-    is the one that ranks the validation songs best: songs whose kin were trained on
-    want a small one, songs that were never seen a larger one.
+    or a recording alone is matched too, though texts together explain most. Two things
+    are chosen together, as what ranks the validation songs best: the ridge, small for
+    songs whose kin were trained on and larger for songs that were never seen, and
+    whether a side's picture or sound counts as much as its text or less. Hundreds of
+    coordinates that explain little drown a few that explain much.
 
     Args:
         models: What ``build_retrieval`` returned, with towers.
@@ -54,19 +61,21 @@ def start_towers(
     rows = np.arange(0, num_posts, -(-num_posts // MAX_POSTS))
     judge = RetrievalJudge(models, prepared)
     queries, songs = judge.validation_rows(), judge.song_rows("validation")
-    sides, views = [], []
+    sides: list[_Side] = []
+    views = []
     for side, asked in ("query", queries), ("song", songs):
         model = models[f"encode_{side}"]
         _settle_statistics(model, prepared.features["train"], rows)
         sides.append(_Side(model, f"{side}_tower", prepared.features["train"], rows))
         views.append(sides[-1].view(prepared.features["validation"], asked))
-    axes = [principal_axes(side.covariance(side, keep), MAX_AXES) for side in sides]
-    cross = sides[0].covariance(sides[1], keep)
-    ridge = choose_ridge(
-        lambda ridge: cosines(views, canonical_maps(*axes, cross, ridge)),
+    match = _Match(sides, keep)
+    choice = ranks_best(
+        match.options,
+        lambda option: cosines(views, match.maps(option)),
         judge.matches("validation", queries),
+        usual=match.usual,
     )
-    for side, mapping in zip(sides, canonical_maps(*axes, cross, ridge), strict=True):
+    for side, mapping in zip(sides, match.maps(choice), strict=True):
         side.set_map(mapping)
     logit = models["score"].get_layer("head").get_layer("logit")
     logit.set_weights([np.zeros_like(weight) for weight in logit.get_weights()])
@@ -147,6 +156,23 @@ class _Side:
             ]
         )
 
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """What the medium may count for; 1 where nothing stands beside it."""
+        told = sum(bool(block.any()) for block in self.blocks)
+        return MEDIA_SHARES if told > 1 else MEDIA_SHARES[:1]
+
+    def weights(self, share: float) -> np.ndarray:
+        """Return what each coordinate counts for, ``(dim,)``; a text comes last."""
+        *media, last = (block.shape[1] for block in self.blocks)
+        return np.repeat([share, 1.0], [sum(media), last])
+
+    def axes(self, keep: float, share: float) -> PrincipalAxes:
+        """Return the axes of what the tower sees, where the medium counts a share."""
+        weights = self.weights(share)
+        covariance = weights[:, None] * self.covariance(self, keep) * weights
+        return principal_axes(covariance, MAX_AXES)
+
     def set_map(self, mapping: np.ndarray) -> None:
         """Give each modality its rows of the map; missing directions are zeros.
 
@@ -159,3 +185,32 @@ class _Side:
         parts = np.split(mapping, ends)
         for kernel, part in zip(self._tower.kernels, parts, strict=True):
             kernel.assign(np.pad(part, [(0, 0), (0, units - part.shape[1])]))
+
+
+class _Match:
+    """The maps in closed form of two sides, for each option there is.
+
+    An option is the share of the query's picture, that of the song's sound, and the
+    ridge.
+    """
+
+    def __init__(self, sides: Sequence[_Side], keep: float) -> None:
+        self._sides = sides
+        self._cross = sides[0].covariance(sides[1], keep)
+        self._axes = [
+            {share: side.axes(keep, share) for share in side.shares} for side in sides
+        ]
+        shares = product(*(side.shares for side in sides))
+        self.options = [(*pair, ridge) for pair in shares for ridge in RIDGES]
+        self.usual = (1.0, 1.0, USUAL_RIDGE)
+
+    def maps(self, option: tuple[float, float, float]) -> list[np.ndarray]:
+        """Return the maps of query and song, ``(dim, directions)`` each."""
+        *shares, ridge = option
+        axes = [known[share] for known, share in zip(self._axes, shares, strict=True)]
+        first, second = (
+            side.weights(share) for side, share in zip(self._sides, shares, strict=True)
+        )
+        cross = first[:, None] * self._cross * second
+        maps = canonical_maps(*axes, cross, ridge)
+        return [first[:, None] * maps[0], second[:, None] * maps[1]]

@@ -5,14 +5,15 @@ import keras
 import numpy as np
 import pytest
 
-from keras_jtav.canonical_start import start_towers
+from keras_jtav.canonical_start import MEDIA_SHARES, start_towers
 from keras_jtav.data.post import Post
 from keras_jtav.evaluation.cca import (
     RIDGES,
+    USUAL_RIDGE,
     RegularizedCCA,
     canonical_maps,
-    choose_ridge,
     principal_axes,
+    ranks_best,
 )
 from keras_jtav.evaluation.ranks import rank_metrics
 from keras_jtav.layers import Tower
@@ -20,6 +21,7 @@ from keras_jtav.tasks.heads import build_dense
 
 DIMS = {"query": (6, 4), "song": (5, 3)}
 POSTS, JUDGES, UNITS = 80, 40, 12
+HIDDEN = list(product((0, 1), repeat=4))
 
 
 class ReadyFeatures:
@@ -101,18 +103,34 @@ def standardised(arrays, side):
     return blocks
 
 
-def test_towers_start_as_the_cca_with_the_ridge_that_is_best_on_validation(arrays):
+def weighted(blocks, share):
+    """Return the view of a side whose first modality counts a share."""
+    return np.hstack([share * blocks[0], *blocks[1:]])
+
+
+SHARES = list(product(MEDIA_SHARES, repeat=2))
+JUDGED = np.eye(JUDGES, dtype=bool)
+
+
+@pytest.mark.parametrize("noise", [0, 20])
+def test_towers_start_as_the_cca_that_is_best_on_validation(arrays, noise):
+    for name in ("query_0", "song_0"):
+        draw = np.random.default_rng(2).normal(size=arrays[name].shape)
+        arrays[name] += (noise * draw).astype("f4")
     models = started(arrays, keep=1.0)
     scores = tower(models, "query", arrays) @ tower(models, "song", arrays).T
-    views = [np.hstack(standardised(arrays, side)) for side in DIMS]
-    cca = RegularizedCCA(*(view[:POSTS] for view in views))
-    judges = [view[POSTS:] for view in views]
-    merits = [
-        rank_metrics(cca.score(*judges, ridge), np.eye(JUDGES, dtype=bool))["mrr"]
-        for ridge in RIDGES
-    ]
-    assert len(set(merits)) > 1
-    expected = cca.score(*views, RIDGES[int(np.argmax(merits))])
+    blocks = [standardised(arrays, side) for side in DIMS]
+    solutions = []
+    for shares in SHARES:
+        views = [weighted(b, share) for b, share in zip(blocks, shares, strict=True)]
+        cca = RegularizedCCA(*(view[:POSTS] for view in views))
+        judges = [view[POSTS:] for view in views]
+        for ridge in RIDGES:
+            merit = rank_metrics(cca.score(*judges, ridge), JUDGED)["mrr"]
+            solutions.append((merit, cca.score(*views, ridge)))
+    best = int(np.argmax([merit for merit, _ in solutions]))
+    assert (best >= len(RIDGES)) == (noise > 0), "noise counts less"
+    _, expected = solutions[best]
     np.testing.assert_allclose(scores, expected, atol=1e-4)
 
 
@@ -120,26 +138,32 @@ def test_keeping_half_is_the_cca_of_all_ways_to_hide(arrays):
     models = started(arrays, keep=0.5)
     scores = tower(models, "query", arrays) @ tower(models, "song", arrays).T
     blocks = {side: standardised(arrays, side) for side in DIMS}
-    views = {side: [] for side in DIMS}
-    for hidden in product((0, 1), repeat=4):
-        for side, shown in zip(DIMS, (hidden[:2], hidden[2:]), strict=True):
-            parts = [b * keep for b, keep in zip(blocks[side], shown, strict=True)]
-            views[side].append(np.hstack(parts)[:POSTS])
-    first, second = (np.vstack(views[side]) for side in DIMS)
-    count = len(first)
-    axes = [principal_axes(view.T @ view / count, 100) for view in (first, second)]
-    whole = [np.hstack(blocks[side]) for side in DIMS]
 
-    def score(ridge, rows):
+    def score(option, rows):
+        *shares, ridge = option
+        views, whole = ([], []), []
+        for view, side, share in zip(views, DIMS, shares, strict=True):
+            whole.append(weighted(blocks[side], share))
+            for hidden in HIDDEN:
+                shown = hidden[:2] if side == "query" else hidden[2:]
+                parts = [b * keep for b, keep in zip(blocks[side], shown, strict=True)]
+                view.append(weighted(parts, share)[:POSTS])
+        first, second = map(np.vstack, views)
+        count = len(first)
+        axes = [principal_axes(view.T @ view / count, 100) for view in (first, second)]
         maps = canonical_maps(*axes, first.T @ second / count, ridge)
         ends = [view[rows] @ m for view, m in zip(whole, maps, strict=True)]
         ends = [end / np.linalg.norm(end, axis=1, keepdims=True) for end in ends]
         return ends[0] @ ends[1].T
 
-    ridge = choose_ridge(
-        lambda ridge: score(ridge, slice(POSTS, None)), np.eye(JUDGES, dtype=bool)
+    options = [(*shares, ridge) for shares in SHARES for ridge in RIDGES]
+    option = ranks_best(
+        options,
+        lambda option: score(option, slice(POSTS, None)),
+        JUDGED,
+        usual=(1.0, 1.0, USUAL_RIDGE),
     )
-    np.testing.assert_allclose(scores, score(ridge, slice(None)), atol=1e-4)
+    np.testing.assert_allclose(scores, score(option, slice(None)), atol=1e-4)
 
 
 def test_missing_modalities_do_not_spoil_the_start(arrays):

@@ -17,7 +17,12 @@ from sklearn.model_selection import StratifiedGroupKFold
 from keras_jtav.config import MODALITIES
 from keras_jtav.data.pairs import first_rows_of_songs
 from keras_jtav.data.post import TEXT_PARTS, Post
-from keras_jtav.evaluation.cca import RegularizedCCA, choose_ridge
+from keras_jtav.evaluation.cca import (
+    RIDGES,
+    USUAL_RIDGE,
+    RegularizedCCA,
+    ranks_best,
+)
 from keras_jtav.evaluation.simple_features import SimpleFeatures, character_vectorizer
 
 PARTS_OF = {"text": TEXT_PARTS, "audio": ("audio",), "image": ("image",)}
@@ -120,9 +125,11 @@ def cca_baseline(
     )
     model = RegularizedCCA(x_train, y_train)
     asked = np.array([post.song for post in validation])
-    ridge = choose_ridge(
+    ridge = ranks_best(
+        RIDGES,
         lambda ridge: model.score(x_validation, y_validation, ridge),
         asked[:, None] == np.array([post.song for post in candidates]),
+        USUAL_RIDGE,
     )
     return model.score(x_test, y_test, ridge)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from keras_jtav.evaluation.ranks import rank_metrics
 
 RIDGES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 USUAL_RIDGE = 0.3
+
+Option = TypeVar("Option")
 
 
 class PrincipalAxes(NamedTuple):
@@ -91,20 +93,24 @@ def cosines(views: Sequence[np.ndarray], maps: Sequence[np.ndarray]) -> np.ndarr
     return shared[0] @ shared[1].T
 
 
-def choose_ridge(score: Callable[[float], np.ndarray], is_match: np.ndarray) -> float:
-    """Return the ridge that ranks validation songs best, by mean reciprocal rank.
+def ranks_best(
+    options: Sequence[Option],
+    score: Callable[[Option], np.ndarray],
+    is_match: np.ndarray,
+    usual: Option,
+) -> Option:
+    """Return the option that ranks validation songs best, by mean reciprocal rank.
 
     Args:
-        score: From a ridge to scores ``(queries, songs)``.
+        options: What there is to choose from; of equally good ones the first is taken.
+        score: From an option to scores ``(queries, songs)``.
         is_match: Which song is whose, bool ``(queries, songs)``.
-
-    Returns:
-        One of ``RIDGES``; ``USUAL_RIDGE`` where there are not two songs to tell apart.
+        usual: Returned where there are not two songs to tell apart.
     """
     if is_match.size == 0 or is_match.shape[1] < 2:
-        return USUAL_RIDGE
-    merits = [rank_metrics(score(ridge), is_match)["mrr"] for ridge in RIDGES]
-    return RIDGES[int(np.argmax(merits))]
+        return usual
+    merits = [rank_metrics(score(option), is_match)["mrr"] for option in options]
+    return options[int(np.argmax(merits))]
 
 
 class RegularizedCCA:

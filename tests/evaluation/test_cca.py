@@ -3,13 +3,12 @@ import pytest
 
 from keras_jtav.evaluation.cca import (
     RIDGES,
-    USUAL_RIDGE,
     PrincipalAxes,
     RegularizedCCA,
     canonical_maps,
-    choose_ridge,
     cosines,
     principal_axes,
+    ranks_best,
 )
 
 
@@ -63,19 +62,19 @@ def test_constant_views_and_many_columns_give_finite_scores():
         assert np.abs(scores).max() <= 1 + 1e-9
 
 
-def test_the_ridge_is_the_one_that_ranks_the_asked_songs_best():
+def test_the_option_is_the_first_that_ranks_the_asked_songs_best():
     is_match = np.eye(4, dtype=bool)
 
-    def score(ridge):  # right for one ridge only; for all others it knows nothing
-        return is_match * float(ridge == RIDGES[2])
+    def score(option):  # right for two options only; for all others it knows nothing
+        return is_match * float(option in "bc")
 
-    assert choose_ridge(score, is_match) == RIDGES[2]
+    assert ranks_best("abc", score, is_match, usual="d") == "b"
 
 
 @pytest.mark.parametrize("songs", [0, 1])
-def test_without_two_songs_to_tell_apart_the_ridge_is_the_usual_one(songs):
+def test_without_two_songs_to_tell_apart_the_option_is_the_usual_one(songs):
     is_match = np.ones((songs, songs), bool)
-    assert choose_ridge(lambda ridge: is_match * 1.0, is_match) == USUAL_RIDGE
+    assert ranks_best("ab", lambda option: is_match * 1.0, is_match, "d") == "d"
 
 
 def test_axes_that_only_rounding_gives_a_variance_change_nothing():
