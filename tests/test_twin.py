@@ -78,8 +78,13 @@ def trained(task, precision, settings, folder):
     return config, prepared, models, [epoch["loss"] for epoch in history]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("task", ["sentiment", "retrieval"])
+@pytest.mark.parametrize(
+    "task",
+    [
+        pytest.param("sentiment", marks=pytest.mark.endurance),
+        pytest.param("retrieval", marks=pytest.mark.slow),
+    ],
+)
 def test_lower_precision_learns_what_float32_learns(task, tiny_settings, tmp_path):
     _, _, _, expected = trained(task, "float32", tiny_settings, tmp_path)
     for precision, tolerance in (("mixed_bfloat16", 0.03), ("mixed_float16", 0.05)):
