@@ -35,8 +35,8 @@ test: setup weights ## Run the ordinary test suite
 	$(BIN)/python $(PYTEST) -m '$(TESTS)'
 
 .PHONY: test-slow
-test-slow: TESTS = slow
-test-slow: test ## Run the tests that take longer than about 20 seconds
+test-slow: ## Run the tests that take longer than about 20 seconds
+	$(MAKE) test TESTS=slow
 
 .PHONY: test-endurance
 test-endurance: setup ## Repeat at length what other tests sample: kills, hostile files
