@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+import keras
+
 from keras_jtav.config import Config
 from keras_jtav.evaluation.classification import (
     chance_baseline,
@@ -75,6 +77,8 @@ def measure(
         "posts": {name: len(posts) for name, posts in prepared.posts.items()},
         "seconds": round(time.monotonic() - start, 1),
         "versions": {package: version(package) for package in PACKAGES},
+        "backend": keras.backend.backend(),
+        "devices": keras.distribution.list_devices(),
         "config": json.loads(config.to_json()),
     }
     return [{"row": name, **result, **about} for name, result in measured.items()]

@@ -54,6 +54,8 @@ def test_every_row_and_run_is_a_line(folder):
         assert result["seed"] == result["run"]
         assert result["seconds"] > 0
         assert set(result["versions"]) == set(PACKAGES)
+        assert result["backend"] == keras.backend.backend()
+        assert result["devices"] == keras.distribution.list_devices()
         assert result["config"]["train"]["seed"] == result["seed"]
         if result["row"] in ROWS:
             assert result["parameters"] > result["fusion_parameters"]
