@@ -49,6 +49,7 @@ SMALL_TASK_SETTINGS: dict[str, tuple[str, ...]] = {
         "features.lsa_dim=256",
         "tower_units=128",
         "train.steps=300",
+        "train.patience=4",
         "train.batch_size=64",
         "train.modality_dropout=0.5",
         "train.canonical_start=true",

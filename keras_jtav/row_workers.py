@@ -24,6 +24,7 @@ from keras_jtav.config import Config
 from keras_jtav.quiet import quiet_import
 
 MOST_WORKERS = 4  # each holds one to two gigabytes
+THREAD_POOLS = ("TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -139,8 +140,8 @@ def _start(threads: int, module: str, hide_gpus: bool) -> None:
     The module of its function is loaded here, before a task that names it is read.
     """
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    for pool in ("INTRAOP", "INTEROP"):  # read when TensorFlow is imported
-        os.environ[f"TF_NUM_{pool}_THREADS"] = str(threads)
+    for pool in THREAD_POOLS:  # read when NumPy and TensorFlow are imported
+        os.environ[pool] = str(threads)
     if hide_gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     keep_freed_memory()

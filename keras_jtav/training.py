@@ -8,6 +8,7 @@ from its last complete epoch as if nothing had happened.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import warnings
 from collections.abc import Callable, Sequence
@@ -129,9 +130,13 @@ def seed_everything(seed: int, jit: bool = False) -> None:
         jit: Whether XLA is to compile: Keras does not let it where TensorFlow is told
             to be deterministic. On CPUs its programs are deterministic anyway.
     """
-    keras.utils.set_random_seed(seed)
     if not jit:
+        # With several threads AddN adds three gradients in an order that depends on
+        # which of them is still read. It is too late where TensorFlow has computed.
+        with contextlib.suppress(RuntimeError):
+            tf.config.threading.set_inter_op_parallelism_threads(1)
         tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(seed)
 
 
 def release_models() -> None:
