@@ -1,5 +1,7 @@
 import gc
 import json
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -145,6 +147,17 @@ def test_two_runs_of_one_seed_are_equal(tmp_path):
     assert one == other
     for first, second in zip(weights, other_weights, strict=True):
         np.testing.assert_array_equal(first, second)
+
+
+def test_a_seed_ends_the_race_of_operations_for_each_others_buffers():
+    # AddN adds three gradients in an order that depends on which of them is still read.
+    code = (
+        "from tensorflow.config import threading as threads; "
+        "from keras_jtav.training import seed_everything; "
+        "seed_everything(0); print(threads.get_inter_op_parallelism_threads())"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.stdout.split() == ["1"], ran.stderr
 
 
 def test_training_learns(tmp_path):
