@@ -24,7 +24,12 @@ from keras_jtav.config import Config
 from keras_jtav.quiet import quiet_import
 
 MOST_WORKERS = 4  # each holds one to two gigabytes
-THREAD_POOLS = ("TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+THREAD_POOLS = (
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+)
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
