@@ -88,14 +88,14 @@ $(WEIGHTS): | setup
 
 .PHONY: bench
 bench: setup ## Measure speed side by side (with PyTorch, too, where it is installed)
-	for script in startup fusion pair_scores audio data_path growth; do \
+	for script in startup fusion pair_scores audio data_path onednn growth; do \
 		$(BIN)/python benchmarks/$$script.py || exit 1; done
 	if $(BIN)/python -c 'import torch' 2>/dev/null; then \
 		$(BIN)/python benchmarks/training_step.py; fi
 
 .PHONY: evidence
 evidence: setup ## Measure what the reproduction report explains
-	for script in matching flattery; do \
+	for script in matching flattery closed_form; do \
 		$(BIN)/python benchmarks/$$script.py || exit 1; done
 
 .PHONY: docs

@@ -59,16 +59,22 @@ def on_records(config, folder):
     return Config(**settings), seconds
 
 
-def waiting(config, prepared):
-    """Time a batch alone, a step on a batch that is there, and both together."""
-    posts = prepared.posts["train"]
-    plan = BatchPlan(posts, config.train.batch_size, 0, config.train.seed)
+def in_training(config, prepared):
+    """Return a model that is ready to be trained, and the batches of its training."""
+    options, posts = config.train, prepared.posts["train"]
+    negatives = options.negatives if config.task == "retrieval" else 0
+    plan = BatchPlan(posts, options.batch_size, negatives, options.seed)
     models = build_model(config, prepared.spec, prepared.vocabulary.matrix)
     model = models["train"]
     model.compile(keras.optimizers.Adam(), LogitLoss())
     model.make_train_function()
     names = [tensor.name for tensor in model.inputs]
-    batches = prepared.features["train"].training(plan, names)
+    return model, prepared.features["train"].training(plan, names)
+
+
+def waiting(config, prepared):
+    """Time a batch alone, a step on a batch that is there, and both together."""
+    model, batches = in_training(config, prepared)
     batch = next(iter(batches))
     kept = iter(tf.data.Dataset.from_tensors(batch).repeat())
     read, trained = iter(batches), iter(batches)
