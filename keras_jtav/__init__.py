@@ -6,7 +6,6 @@ Names are loaded when they are first used, so that importing the package loads n
 from __future__ import annotations
 
 import importlib
-import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,11 +22,6 @@ if TYPE_CHECKING:
     from keras_jtav.running import run
     from keras_jtav.serving.predictor import Predictor
     from keras_jtav.serving.song_index import SongIndex
-
-# oneDNN's convolutions, on which TensorFlow switches by itself for CPUs with AVX-512
-# neural network instructions only. Others train faster with them too, and then round
-# alike. Read when TensorFlow is imported.
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 _HOMES = {
     "Component": "config",

@@ -68,6 +68,8 @@ def tiny_settings():
 
 
 RECORDED = (*TINY, "dataset.songs=30")
+# The main job in the ordinary suite, the other task beside it in the slow one.
+EACH_TASK = [pytest.param("sentiment", marks=pytest.mark.slow), "retrieval"]
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +93,7 @@ def made_once(tmp_path_factory):
     return get
 
 
-@pytest.fixture(scope="session", params=["sentiment", "retrieval"])
+@pytest.fixture(scope="session", params=EACH_TASK)
 def recorded(request, made_once):
     """A config of each task, and one of the same posts read from shards."""
     from keras_jtav.experiments import preset_config
@@ -112,7 +114,7 @@ def from_records(config, folder):
     return config.override(dataset)
 
 
-@pytest.fixture(scope="session", params=["sentiment", "retrieval"])
+@pytest.fixture(scope="session", params=EACH_TASK)
 def finished_run(request, made_once):
     """A whole run of each task: its config, and what it left behind."""
     from keras_jtav.experiments import preset_config

@@ -41,20 +41,6 @@ def test_importing_loads_nothing_heavy():
     assert output.strip() == "set()"
 
 
-@pytest.mark.parametrize(("asked", "found"), [(None, "1"), ("0", "0")])
-def test_tensorflow_is_given_onednn_unless_its_switch_is_set(asked, found):
-    switch = "TF_ENABLE_ONEDNN_OPTS"
-    environment = {name: text for name, text in os.environ.items() if name != switch}
-    output = subprocess.run(
-        [sys.executable, "-c", f"import keras_jtav, os; print(os.environ['{switch}'])"],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=environment if asked is None else environment | {switch: asked},
-    ).stdout
-    assert output.strip() == found
-
-
 def test_build_model_needs_no_more_than_a_config():
     settings = ["features.vocabulary_size=50", "features.embedding_dim=8"]
     config = keras_jtav.preset_config("sentiment", "small").override(settings)

@@ -12,6 +12,8 @@ from keras_jtav.onnx_files.export import export_onnx  # noqa: E402
 from keras_jtav.preparation import load_table  # noqa: E402
 from keras_jtav.serving.predictor import Predictor  # noqa: E402
 
+pytestmark = pytest.mark.slow  # each export is traced anew, for a minute
+
 PARTS = ("image", "audio", "lyrics", "caption")
 FILES = {
     "sentiment": {"classify.onnx"},
@@ -79,11 +81,6 @@ def test_the_description_names_files_inputs_and_weights(finished_run, exported):
     assert image["shape"][1:] == [32, 32, 3]
 
 
-@pytest.mark.parametrize(
-    "finished_run",
-    ["sentiment", pytest.param("retrieval", marks=pytest.mark.slow)],
-    indirect=True,
-)
 def test_files_that_answer_otherwise_are_not_kept(finished_run, tmp_path, monkeypatch):
     convert = export._convert
 
