@@ -6,7 +6,8 @@ sound count as much as the words beside them. Both, one and none of these choice
 judged on test before any training, on seeds and splits that the package was not built
 on (seeds 0 to 9 were looked at while it was), beside CCA on simple features.
 
-``python benchmarks/closed_form.py`` takes about half an hour on one core.
+Needs the Debian package tuxpaint-stamps-default, and SqueezeNet's file (make weights).
+``python benchmarks/closed_form.py`` takes about an hour on one slow core.
 """
 
 import argparse
@@ -30,9 +31,9 @@ from keras_jtav.transfer import pretrained_pictures, with_backbone_features
 SEEDS = range(10, 20)
 SETTINGS = ("dataset=tuxpaint", "image=squeezenet", "features.image_size=224")
 QUERIES = {"picture": "lyrics", "picture and caption": "lyrics,caption"}
-USUAL_RIDGE = 3.0  # suits unseen items; chosen when there was one for all splits
+FIXED_RIDGE = 3.0  # suits unseen items; chosen when there was one for all splits
 CHOICES = {
-    "nothing": {"RIDGES": (USUAL_RIDGE,), "MEDIA_SHARES": (1.0,)},
+    "nothing": {"RIDGES": (FIXED_RIDGE,), "MEDIA_SHARES": (1.0,)},
     "ridge": {"RIDGES": canonical_start.RIDGES, "MEDIA_SHARES": (1.0,)},
     "ridge and shares": {
         "RIDGES": canonical_start.RIDGES,
