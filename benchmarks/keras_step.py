@@ -24,6 +24,10 @@ if BACKEND == "jax":
 
     # As in `torch_step.py`: float32 is float32, and no TF32.
     jax.config.update("jax_default_matmul_precision", "float32")
+elif BACKEND == "tensorflow":
+    import tensorflow as tf
+
+    tf.config.experimental.enable_tensor_float_32_execution(False)
 
 
 def description():
@@ -31,8 +35,6 @@ def description():
     if BACKEND == "jax":
         return f"JAX {jax.__version__} on {jax.devices()[0].device_kind}"
     if BACKEND == "tensorflow":
-        import tensorflow as tf
-
         cards = tf.config.list_physical_devices("GPU")
         names = [tf.config.experimental.get_device_details(c) for c in cards]
         place = names[0].get("device_name") if names else "cpu"
@@ -93,8 +95,6 @@ def wait(result):
 
 
 def _tensorflow_step(model, posts, labels):
-    import tensorflow as tf
-
     batches = tf.data.Dataset.from_tensors((posts, labels)).cache().repeat()
     stream = iter(batches)
     return lambda: np.asarray(model.train_function(stream)["loss"])

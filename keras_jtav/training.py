@@ -133,8 +133,10 @@ def seed_everything(seed: int, jit: bool = False) -> None:
     if not jit:
         # With several threads AddN adds three gradients in an order that depends on
         # which of them is still read. It is too late where TensorFlow has computed.
-        with contextlib.suppress(RuntimeError):
-            tf.config.threading.set_inter_op_parallelism_threads(1)
+        # On a GPU trainings with one thread stopped in the middle of an epoch.
+        if not tf.config.list_physical_devices("GPU"):
+            with contextlib.suppress(RuntimeError):
+                tf.config.threading.set_inter_op_parallelism_threads(1)
         tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(seed)
 

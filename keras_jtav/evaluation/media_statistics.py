@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from itertools import pairwise
 
+import keras
 import librosa
 import numpy as np
 from PIL import Image
@@ -83,7 +84,9 @@ def picture_statistics(picture: np.ndarray) -> np.ndarray:
         (PICTURE_SIZE, PICTURE_SIZE), Image.Resampling.BILINEAR
     )
     pixels = np.asarray(small, "float32")[None]
-    return np.asarray(_HISTOGRAMS(pixels)[0], "float64")
+    # On a GPU sums differ, and what records keep is to be the same wherever it is made.
+    with keras.device("cpu:0"):
+        return np.asarray(_HISTOGRAMS(pixels)[0], "float64")
 
 
 @cache

@@ -3,6 +3,7 @@
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 CELLS = 4
@@ -87,13 +88,13 @@ def _gradients(pixels):
 def _differences(values, axis):
     """Return half the difference of both neighbours, at the edge the whole of one."""
     length = values.shape[axis]
-    index = ops.arange(length)
-    after = ops.take(values, ops.minimum(index + 1, length - 1), axis=axis)
-    before = ops.take(values, ops.maximum(index - 1, 0), axis=axis)
-    inner = ops.logical_and(index > 0, index < length - 1)
+    padded = _pad_edge(values, axis)
+    change = _part(padded, axis, 2, None) - _part(padded, axis, None, -2)
+    share = np.full(length, 0.5, "float32")
+    share[[0, -1]] = 1.0
     shape = [1, 1, 1]
     shape[axis] = length
-    return (after - before) * ops.reshape(ops.where(inner, 0.5, 1.0), shape)
+    return change * share.reshape(shape)
 
 
 def _cells(length):
@@ -103,8 +104,13 @@ def _cells(length):
 
 def _pad_edge(values, axis):
     """Return the values with the first and the last repeated."""
-    index = ops.clip(ops.arange(-1, CELLS + 1), 0, CELLS - 1)
-    return ops.take(values, index, axis=axis)
+    edges = _part(values, axis, None, 1), _part(values, axis, -1, None)
+    return ops.concatenate([edges[0], values, edges[1]], axis=axis)
+
+
+def _part(values, axis, start, end):
+    """Return a slice along an axis."""
+    return values[(slice(None),) * axis + (slice(start, end),)]
 
 
 def _pairwise_sum(grid):
