@@ -106,7 +106,7 @@ def show_rejections(rejections: Sequence[Rejection]) -> None:
     if rejections:
         say(f"rejected   {len(rejections)} rows, all of them in rejected.csv:")
     for rejection in rejections[:MAX_REJECTIONS_SHOWN]:
-        say(f"           {rejection.row} {rejection.file}: {rejection.reason}")
+        say(f"           {rejection}")
 
 
 def show_words(

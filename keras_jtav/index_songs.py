@@ -105,7 +105,7 @@ def _add(predictor: Predictor, index: SongIndex, songs: Sequence[Post]) -> None:
         return
     encodings, faults = encode_songs(predictor, songs)
     for fault in faults:
-        _logger.warning("%s %s: %s, left out", fault.row, fault.file, fault.reason)
+        _logger.warning("%s, left out", fault)
     bad = {fault.row for fault in faults}
     rows = [row for row, post in enumerate(songs) if f"post {post.id}" not in bad]
     ids = [song_name(songs[row]) for row in rows]

@@ -162,7 +162,7 @@ def _encode_query(
         "encode_query", [query], ("image", "caption")
     )
     if faults:
-        raise ValueError(faults[0].reason)
+        raise ValueError(f"{image}: {faults[0].reason}.")
     del encodings["image_ok"]
     return encodings
 
@@ -188,8 +188,7 @@ def read_posts(table: Path, outside: bool = False) -> list[Post]:
     """
     found = read_manifest(table, outside=outside)
     for rejection in found.rejections:
-        place = f"{rejection.row} {rejection.file}".strip()
-        _logger.warning("%s: %s", place, rejection.reason)
+        _logger.warning("%s", rejection)
     if not found.posts:
         raise ValueError(f"{table} holds no usable row; `keras-jtav check` says why.")
     return found.posts

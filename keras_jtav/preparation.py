@@ -267,5 +267,5 @@ def check_rejections(
         raise ValueError(
             f"{num_bad} of {num_rows} rows ({share:.1%}) cannot be used, more "
             f"than --max-rejected {config.data.max_rejected} allows. The first: "
-            f"{first.row} {first.file}: {first.reason}.{advice}"
+            f"{first}.{advice}"
         )

@@ -107,9 +107,9 @@ class RecordMaker:
                 arrays[STATISTICS_ARRAYS[modality]] = measure(path)
             except OSError as error:
                 fault = f"cannot be read ({error.strerror}); check the path"
-                faults.append(Rejection(f"post {post.id}", str(path), fault))
+                faults.append(Rejection.of_file(post, path, fault))
             except DecodeError as error:
-                faults.append(Rejection(f"post {post.id}", str(path), str(error)))
+                faults.append(Rejection.of_file(post, path, error))
         if faults:
             return MadeRecord(b"", {}, tuple(faults))
         record = encode_record(post, digests, arrays)

@@ -81,7 +81,7 @@ class MediaStore:
                 paths = sorted({path for p in posts if (path := getattr(p, modality))})
                 faults |= self._compute(modality, paths, progress)
         return [
-            Rejection(f"post {post.id}", str(path), faults[path])
+            Rejection.of_file(post, path, faults[path])
             for post in posts
             for path in (post.audio, post.image)
             if path in faults

@@ -100,6 +100,16 @@ class Rejection:
     file: str
     reason: str
 
+    @classmethod
+    def of_file(cls, post: Post, path: Path, error: Exception | str) -> Rejection:
+        """Return what a post's file is rejected for, its path said once."""
+        reason = str(error).removeprefix(f"{path}: ").removesuffix(".")
+        return cls(f"post {post.id}", str(path), reason)
+
+    def __str__(self) -> str:
+        place = f"{self.row} {self.file}".rstrip()
+        return f"{place}: {self.reason}"
+
 
 @dataclass(frozen=True)
 class PostTable:

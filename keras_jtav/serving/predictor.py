@@ -108,5 +108,5 @@ class Predictor:
             seconds = self._limits["max_audio_seconds"]
             return encode_wav(decode_audio(path, seconds))
         except (OSError, ValueError) as error:
-            faults.append(Rejection(f"post {post.id}", str(path), str(error)))
+            faults.append(Rejection.of_file(post, path, error))
             return b""

@@ -280,6 +280,15 @@ def test_write_refuses(tmp_path):
         write_manifest([], tmp_path / "posts.csv")
 
 
+def test_a_rejected_file_is_named_once():
+    path = Path("a b.wav")
+    rejection = Rejection.of_file(
+        Post("p3", audio=path), path, ValueError(f"{path}: is cut.")
+    )
+    assert str(rejection) == "post p3 a b.wav: is cut"
+    assert str(Rejection("row 3 (p3)", "", "no label")) == "row 3 (p3): no label"
+
+
 def test_rejections_are_a_table(tmp_path):
     write_rejections(
         [Rejection("row 3 (p3)", "a.png", "cut, short")], tmp_path / "bad.csv"

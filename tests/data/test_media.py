@@ -101,7 +101,7 @@ def test_a_bad_file_is_a_rejection_and_spares_the_others(folder, posts):
         ("post gone too", "gone.png"),
     ]
     for rejection in rejections[:3]:
-        assert Path(rejection.file).name in rejection.reason
+        assert str(rejection).count(rejection.file) == 1
     assert "check the path" in rejections[3].reason
     for post in posts[:2]:
         assert store.has(post.audio)
