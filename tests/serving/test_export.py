@@ -1,4 +1,5 @@
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -137,7 +138,11 @@ def test_it_loads_where_neither_keras_nor_this_package_can(exported, tmp_path):
     path = tmp_path / "inputs.pickle"
     path.write_bytes(pickle.dumps(inputs))
     command = [sys.executable, "-c", FOREIGN_PROCESS, str(folder), str(path)]
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    # Where the tests have a GPU, what was exported there is loaded on the CPU.
+    on_cpu = os.environ | {"CUDA_VISIBLE_DEVICES": "-1"}
+    output = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=on_cpu
+    ).stdout
     logits = json.loads(output.rsplit("LOGITS", 1)[1])
     parts = ("image", "audio", "lyrics", "caption")
     expected, _ = predictor.call_on_posts("serving_default", posts[:3], parts)
