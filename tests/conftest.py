@@ -72,6 +72,17 @@ RECORDED = (*TINY, "dataset.songs=30")
 EACH_TASK = [pytest.param("sentiment", marks=pytest.mark.slow), "retrieval"]
 
 
+@pytest.fixture(
+    params=[
+        pytest.param("sentiment", marks=pytest.mark.endurance),
+        pytest.param("retrieval", marks=pytest.mark.slow),
+    ]
+)
+def task_at_length(request):
+    """Each task, for tests of several trainings: the main job in the slow suite."""
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory):
     """Return a function that makes a thing once for all processes of the suite.

@@ -13,13 +13,8 @@ import pytest
 PATIENCE_SECONDS = 300
 
 
-@pytest.fixture(
-    params=[
-        pytest.param("sentiment", marks=pytest.mark.endurance),
-        pytest.param("retrieval", marks=pytest.mark.slow),
-    ]
-)
-def command(request, tiny_settings):
+@pytest.fixture
+def command(task_at_length, tiny_settings):
     """Return the words that train a tiny model for six epochs in a folder."""
     settings = (*tiny_settings, "train.epochs=6", "train.batch_size=16")
     settings += ("train.patience=8",)
@@ -27,7 +22,7 @@ def command(request, tiny_settings):
     def words(folder, *more):
         folders = ("--runs-dir", folder / "runs", "--exports-dir", folder / "exports")
         flags = [word for setting in settings for word in ("--set", setting)]
-        train = (sys.executable, "-m", "keras_jtav", "train", "--task", request.param)
+        train = (sys.executable, "-m", "keras_jtav", "train", "--task", task_at_length)
         return [str(word) for word in (*train, *folders, *flags, *more)]
 
     return words

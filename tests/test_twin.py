@@ -2,7 +2,6 @@ import json
 
 import keras
 import numpy as np
-import pytest
 
 from keras_jtav.experiments import preset_config
 from keras_jtav.judging import JUDGES
@@ -78,14 +77,10 @@ def trained(task, precision, settings, folder):
     return config, prepared, models, [epoch["loss"] for epoch in history]
 
 
-@pytest.mark.parametrize(
-    "task",
-    [
-        pytest.param("sentiment", marks=pytest.mark.endurance),
-        pytest.param("retrieval", marks=pytest.mark.slow),
-    ],
-)
-def test_lower_precision_learns_what_float32_learns(task, tiny_settings, tmp_path):
+def test_lower_precision_learns_what_float32_learns(
+    task_at_length, tiny_settings, tmp_path
+):
+    task = task_at_length
     _, _, _, expected = trained(task, "float32", tiny_settings, tmp_path)
     for precision, tolerance in (("mixed_bfloat16", 0.03), ("mixed_float16", 0.05)):
         config, prepared, models, losses = trained(
