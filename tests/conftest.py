@@ -107,16 +107,27 @@ def made_once(tmp_path_factory):
 @pytest.fixture(scope="session", params=EACH_TASK)
 def recorded(request, made_once):
     """A config of each task, and one of the same posts read from shards."""
+    return recorded_pair(request.param, made_once)
+
+
+@pytest.fixture
+def recorded_at_length(task_at_length, made_once):
+    """The same as ``recorded``, for a test that trains."""
+    return recorded_pair(task_at_length, made_once)
+
+
+def recorded_pair(task, made_once):
+    """Return a config, and one of the same posts, which are written to shards once."""
     from keras_jtav.experiments import preset_config
     from keras_jtav.recording import prepare_records
 
-    config = preset_config(request.param, "small").override(RECORDED)
+    config = preset_config(task, "small").override(RECORDED)
 
     def make(folder):
         prepare_records(config, str(folder), num_shards=3, workers=1)
         return folder
 
-    return config, from_records(config, made_once(f"{request.param}-records", make))
+    return config, from_records(config, made_once(f"{task}-records", make))
 
 
 def from_records(config, folder):

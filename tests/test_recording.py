@@ -261,16 +261,8 @@ def test_a_training_on_records_equals_the_direct_one(finished_run, tmp_path):
     assert os.listdir(again.folder) == os.listdir(result.folder)
 
 
-@pytest.mark.parametrize(
-    "recorded",
-    [
-        pytest.param("sentiment", marks=pytest.mark.endurance),
-        pytest.param("retrieval", marks=pytest.mark.slow),
-    ],
-    indirect=True,
-)
-def test_a_training_streams_records(recorded, tmp_path):
-    config = recorded[1].override(["train.shuffle_buffer=16"])
+def test_a_training_streams_records(recorded_at_length, tmp_path):
+    config = recorded_at_length[1].override(["train.shuffle_buffer=16"])
     result = run(config, tmp_path / "runs", tmp_path / "exported")
     saved = json.loads((result.folder / "metrics.json").read_text())
     assert len(saved["history"]) == config.train.epochs

@@ -150,7 +150,9 @@ def test_two_runs_of_one_seed_are_equal(tmp_path):
 
 
 @pytest.mark.parametrize(("cards", "threads"), [([], "1"), (["GPU"], "0")])
-def test_a_seed_ends_the_race_of_operations_for_each_others_buffers(cards, threads):
+def test_a_seed_leaves_one_thread_between_operations_but_not_beside_a_gpu(
+    cards, threads
+):
     # AddN adds three gradients in an order that depends on which of them is still read.
     # Beside a GPU one thread may wait for itself; 0 is TensorFlow's own number.
     code = (

@@ -104,8 +104,8 @@ def _cells(length):
 
 def _pad_edge(values, axis):
     """Return the values with the first and the last repeated."""
-    edges = _part(values, axis, None, 1), _part(values, axis, -1, None)
-    return ops.concatenate([edges[0], values, edges[1]], axis=axis)
+    first, last = _part(values, axis, None, 1), _part(values, axis, -1, None)
+    return ops.concatenate([first, values, last], axis=axis)
 
 
 def _part(values, axis, start, end):
