@@ -103,15 +103,15 @@ def read_media(posts, table, findings):
     modalities = ("text", "audio", "image")
     cache = table.parent / "cache"
     store = MediaStore(Preprocessor(SMALL, words), SMALL, LENIENT, cache, modalities)
-    rejected = {Path(r.file): r.reason for r in store.prepare(posts, silent)}
+    rejected = {Path(r.file): str(r) for r in store.prepare(posts, silent)}
     for post in posts:
         modality, path = medium(post)
         if (path in named) != (path in rejected):
             findings.fault(path.name, f"{named.get(path)} but {rejected.get(path)}")
         findings.counts["rejected" if path in rejected else "used"] += 1
         if path in rejected:
-            if path.name not in rejected[path]:
-                findings.fault(path.name, f"not named in {rejected[path]!r}")
+            if rejected[path].count(path.name) != 1:
+                findings.fault(path.name, f"not named once in {rejected[path]!r}")
             continue
         read = {"image": store.image, "audio": store.spectrogram}[modality]
         features = read(path)
