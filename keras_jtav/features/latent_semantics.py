@@ -28,8 +28,8 @@ def with_latent_semantics(
     what the texts tell apart.
 
     Choice: texts of one length, 1, and ``log((1 + n) / (1 + df)) + 1``, as in
-    scikit-learn. The new coordinates are scaled to the root mean square of the old
-    ones, over the mean word vectors of the texts.
+    scikit-learn. The new coordinates are scaled to a root mean square of 1 over the
+    mean word vectors of the texts.
 
     Args:
         vocabulary: Words and their vectors.
@@ -60,8 +60,8 @@ def with_latent_semantics(
     coordinates = np.zeros((len(vocabulary.matrix), dim))
     coordinates[:, :rank] = weights[:, None] * directions.T
     coordinates[frequency == 0] = 0  # exactly
-    scale = _size(counts @ vocabulary.matrix) / _size(counts @ coordinates)
-    matrix = np.hstack([vocabulary.matrix, scale * coordinates])
+    size = np.sqrt(np.mean(np.square(counts @ coordinates)))
+    matrix = np.hstack([vocabulary.matrix, coordinates / max(size, 1e-12)])
     return replace(vocabulary, matrix=matrix)
 
 
@@ -77,7 +77,3 @@ def _row_counts(
     places = (np.nonzero(real)[0], ids[real])
     shape = (len(texts), len(vocabulary.matrix))
     return sparse.csr_array((weights[real], places), shape=shape)
-
-
-def _size(vectors: np.ndarray) -> float:
-    return max(float(np.sqrt(np.mean(np.square(vectors)))), 1e-12)
