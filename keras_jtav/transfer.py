@@ -231,6 +231,7 @@ class BackboneStore:
         settings = {
             "image": store.image_settings,
             "network": extractor.name,
+            "channels": self.dim,
             "weights": weights.hexdigest(),
         }
         self._cache = FeatureCache(store.folder, "backbone", settings)

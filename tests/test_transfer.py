@@ -18,6 +18,7 @@ from keras_jtav.model import build_model
 from keras_jtav.preparation import prepare, silent
 from keras_jtav.reporting import simple_features
 from keras_jtav.transfer import (
+    BackboneStore,
     copy_weights,
     pretrained_pictures,
     train_phases,
@@ -72,6 +73,18 @@ def test_features_are_computed_once(frozen):
     pretrained_pictures(models, prepared, count)
     assert computed[0] > 0
     assert computed[1] == 0
+
+
+def test_fewer_channels_of_the_same_weights_are_features_of_their_own(frozen):
+    _, prepared, models = frozen
+    whole = backbone_features(frozen_encoder(models["train"]))
+    part = keras.Model(whole.input, whole.output[:, :3], name=whole.name)
+    (path, *_) = [p.image for p in prepared.posts["test"] if p.image is not None]
+    for extractor in (whole, part):
+        store = BackboneStore(prepared.store, extractor)
+        store.prepare([path], silent)
+        assert store.image(path).shape == (store.dim,)
+    assert store.dim == 3
 
 
 def test_baselines_see_the_pictures_that_the_network_starts_from(frozen):

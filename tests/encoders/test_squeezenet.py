@@ -41,7 +41,7 @@ def test_any_picture_size(make_spec, size):
 def test_has_the_published_number_of_weights():
     # 1,235,496 in SqueezeNet 1.1, of which conv10 512 * 1000 + 1000.
     assert squeezenet(227).count_params() == 1_235_496 - 513_000
-    assert squeezenet(227).output_shape == (None, 512)
+    assert squeezenet(227).output_shape == (None, 256 + 384 + 512 + 512)
 
 
 def test_reads_the_old_layout_and_survives_its_file(
