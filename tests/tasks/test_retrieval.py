@@ -220,7 +220,8 @@ def test_latent_semantics_count_alike_in_long_and_short_texts(spec, small_settin
     settings = ["task=retrieval", *small_settings, "tower_units=4"]
     wide = replace(spec, lsa_dim=3)
     rows = np.zeros((wide.embedding_rows, wide.embedding_dim + 3), "float32")
-    rows[2, -3:] = [2, 0, 1]
+    rows[2:4, 0] = 1  # else the tower's own length would hide that of the text
+    rows[2, -3:] = [20, 0, 10]
     song = build_model(Config().override(settings), wide, rows)["encode_song"]
     features = {
         tensor.name: np.zeros(
