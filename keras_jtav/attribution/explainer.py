@@ -77,12 +77,17 @@ class Explainer:
         self.network = Network(predictor)
 
     def explain(self, post: Post, song: Post | None = None) -> Explanation:
-        """Return what ``explain`` does."""
+        """Return what ``explain`` does.
+
+        Raises:
+            ValueError: The parts do not give the exported model's answer.
+        """
         post = post if song is None else beside(post, song)
         network = self.network
         features, faults = network.features([post])
         parts = self._parts(features)
         logit = float(network.logits(features)[0])
+        network.check_answer(post, logit)
         return Explanation(
             task=network.config.task,
             id=post.id,

@@ -20,6 +20,10 @@ from keras_jtav.model import build_model
 from keras_jtav.serving.predictor import Predictor
 
 PARTS = ("image", "audio", "lyrics", "caption")
+TOLERANCE = 0.01  # of a logit; a GPU rounds otherwise than the CPU
+_OTHER_VERSION = (
+    "It was exported by another version of this package: use that one, or train again."
+)
 # What a model sees of each part of a post; a part is hidden by zeros in all of it.
 FEATURES = {
     "sentiment": {
@@ -75,7 +79,13 @@ class Network:
         self._predictor = predictor
         self.models = build_model(config, self.spec)
         own = {id(v): v for model in self.models.values() for v in model.variables}
-        for variable, value in zip(own.values(), predictor.variables, strict=True):
+        weights = list(predictor.variables)
+        if [v.shape for v in own.values()] != [tuple(w.shape) for w in weights]:
+            raise ValueError(
+                f"{predictor.folder} has other weights than its parts would have. "
+                f"{_OTHER_VERSION}"
+            )
+        for variable, value in zip(own.values(), weights, strict=True):
             variable.assign(value)
         seen = set(config.modalities)
         self.players = [
@@ -91,6 +101,20 @@ class Network:
         """
         answer, faults = self._predictor.call_on_posts("features", posts, PARTS)
         return {name: tf.constant(array) for name, array in answer.items()}, faults
+
+    def check_answer(self, post: Post, logit: float) -> None:
+        """Refuse a logit of the parts that is not the exported model's.
+
+        Raises:
+            ValueError: Another version of this package made something else of them.
+        """
+        answer, _ = self._predictor.call_on_posts("serving_default", [post], PARTS)
+        exported = float(answer["logit"][0])
+        if not np.isclose(logit, exported, rtol=TOLERANCE, atol=TOLERANCE):
+            raise ValueError(
+                f"{self._predictor.folder} gives the logit {exported:.3f} and its "
+                f"parts {logit:.3f}. {_OTHER_VERSION}"
+            )
 
     def logits(self, features: Features) -> tf.Tensor:
         """Return the logits of posts, or of pairs: float ``(rows,)``."""

@@ -161,6 +161,25 @@ def test_a_model_of_an_earlier_version_is_refused(explained, monkeypatch):
         Explainer(predictor)
 
 
+def test_parts_that_give_another_answer_are_refused(explained):
+    _, explainer, posts = explained
+    bias = explainer.network._find("logit").bias
+    bias.assign_add(np.ones(bias.shape))
+    try:
+        with pytest.raises(ValueError, match=r"parts .* exported by another version"):
+            explainer.explain(posts[0])
+    finally:
+        bias.assign_sub(np.ones(bias.shape))
+
+
+def test_weights_of_other_shapes_are_refused(explained, monkeypatch):
+    predictor, _, _ = explained
+    first, *others = predictor.variables
+    monkeypatch.setattr(Predictor, "variables", [first[None], *others])
+    with pytest.raises(ValueError, match=r"other weights .* another version"):
+        Explainer(predictor)
+
+
 def test_there_must_be_a_model():
     with pytest.raises(FileNotFoundError, match="holds no SavedModel"):
         explain(Path("nowhere"), Post("p", {"caption": "x"}))
