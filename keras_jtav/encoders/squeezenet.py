@@ -31,9 +31,9 @@ def squeezenet(size: int) -> keras.Model:
     Choice: features of four depths, not the 1000 class scores of ``conv10``. With
     ImageNet weights a logistic regression tells man-made from living tuxpaint pictures
     by them as well as by the last module's or the scores' (twice 10 folds without
-    common groups, AUC .992, .993 and .993), with 0.5 million weights less. Songs of
-    unseen tuxpaint stamps are found better by them than by the last module alone
-    (``docs/reproduction.md``).
+    common groups, AUC .992, .993 and .993), with 0.5 million weights less. Without a
+    caption, songs of unseen tuxpaint stamps are found better by them than by the last
+    module alone (``docs/reproduction.md``).
 
     Args:
         size: Height and width of a picture in pixels (227 in training on ImageNet).
