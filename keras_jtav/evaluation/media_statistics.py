@@ -25,7 +25,6 @@ FFT_SAMPLES, HOP_SAMPLES, MEL_BANDS = 1024, 512, 64
 
 PICTURE_SIZE = 64
 IMAGE_DIM = PICTURE_STATISTICS
-_HISTOGRAMS = PictureStatistics()
 
 
 def audio_statistics(waveform: np.ndarray) -> np.ndarray:
@@ -86,7 +85,20 @@ def picture_statistics(picture: np.ndarray) -> np.ndarray:
     pixels = np.asarray(small, "float32")[None]
     # On a GPU sums differ, and what records keep is to be the same wherever it is made.
     with keras.device("cpu:0"):
-        return np.asarray(_HISTOGRAMS(pixels)[0], "float64")
+        return np.asarray(_histograms().predict_on_batch(pixels)[0], "float64")
+
+
+@cache
+def _histograms() -> keras.Model:
+    """Return the layer as one graph: its operations one by one take ten times as long.
+
+    XLA is for JAX alone, as elsewhere: with TensorFlow it depends on other settings of
+    the process whether Keras uses it, and it rounds otherwise.
+    """
+    pixels = keras.Input((PICTURE_SIZE, PICTURE_SIZE, 3))
+    model = keras.Model(pixels, PictureStatistics()(pixels))
+    model.compile(jit_compile=keras.backend.backend() == "jax")
+    return model
 
 
 @cache
