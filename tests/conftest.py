@@ -3,6 +3,7 @@ import fcntl
 import os
 import pickle
 import sys
+from collections import defaultdict
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
 
@@ -151,6 +152,24 @@ def finished_run(request, made_once):
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the files of slow tests, lest a process end long after the other."""
+    """Order the files so that neither of two processes waits for the other.
+
+    First comes a file that needs the finished runs of most tasks, which one process
+    makes; then the files of slow tests that need none, which occupy the other
+    meanwhile; then those that share the runs; and the short ones at the end.
+    """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    runs = defaultdict(set)
+    for item in items:
+        if "finished_run" in item.fixturenames:
+            runs[item.path].add(item.callspec.params["finished_run"])
+    first = max(runs, key=lambda path: len(runs[path]), default=None)
+
+    def turn(item):
+        if item.path == first:
+            return 0
+        if item.path in runs:
+            return 2
+        return 1 if item.path in slow else 3
+
+    items.sort(key=turn)

@@ -49,7 +49,9 @@ def test_build_model_needs_no_more_than_a_config():
     assert models["encode"].output_shape == (None, 64)
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+@pytest.mark.parametrize(
+    "backend", ["tensorflow", pytest.param("jax", marks=pytest.mark.slow)]
+)
 def test_build_model_needs_no_package_but_keras_and_its_backend(backend):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")

@@ -25,7 +25,7 @@ def test_every_subset_builds_trains_saves_and_loads(name, subset, tmp_path):
         {m: (3, DIMS[m]) for m in subset}
     )
     if model.trainable_variables:
-        model.compile("sgd", "mse")
+        model.compile("sgd", "mse", run_eagerly=True)
         before = model.get_weights()
         target = np.ones(model(batch).shape, "float32")
         model.fit(batch, target, verbose=0)
@@ -103,7 +103,7 @@ def test_early_fusion_alone_cannot_learn_xor(name):
     u = FUSIONS[name]({"text": 16, "image": 16})(encoded)
     model = keras.Model(inputs, keras.layers.Dense(1)(u))
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(3e-3), loss)
+    model.compile(keras.optimizers.Adam(3e-3), loss, jit_compile=False)
     model.fit(*xor_posts(seed=1), epochs=3, batch_size=50, verbose=0)
     posts, labels = xor_posts(seed=2)
     answers = model.predict_on_batch(posts)[:, 0] > 0
