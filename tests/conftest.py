@@ -1,5 +1,6 @@
 import ctypes
 import fcntl
+import functools
 import os
 import pickle
 import sys
@@ -26,16 +27,29 @@ def _home(tmp_path_factory):
         yield
 
 
+# Of one process: what it gives back, later tests of a shared model compile again.
+LARGE = 3 * 2**30  # bytes
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _memory():
-    """Give back what a file's tests held: a process that runs all stays small."""
+    """Give back what the tests held where it is much: a process stays small."""
     yield
-    if "keras" in sys.modules:
+    if "keras" in sys.modules and _resident_bytes() > LARGE:
         from keras_jtav.training import release_models
 
         release_models()
     if sys.platform.startswith("linux"):
         getattr(ctypes.CDLL(None), "malloc_trim", lambda pad: None)(0)
+
+
+def _resident_bytes():
+    """Return the memory that this process holds, or infinity where it is not told."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return float("inf")
 
 
 TINY = (
@@ -149,6 +163,19 @@ def finished_run(request, made_once):
         return run(config, folder / "runs", folder / "models")
 
     return config, made_once(request.param, make)
+
+
+@functools.cache
+def _loaded(folder):
+    from keras_jtav.serving.predictor import Predictor
+
+    return Predictor(folder)
+
+
+@pytest.fixture(scope="session")
+def predictor(finished_run):
+    """The exported model of a finished run; a process loads and traces it once."""
+    return _loaded(finished_run[1].exported)
 
 
 def pytest_collection_modifyitems(items):

@@ -8,15 +8,9 @@ from keras_jtav.data.manifest import write_manifest
 from keras_jtav.index_songs import Indexed, index_songs
 from keras_jtav.preparation import load_table, silent
 from keras_jtav.serving import inverted_lists
-from keras_jtav.serving.predictor import Predictor
 from keras_jtav.serving.song_index import SongIndex
 
 pytestmark = pytest.mark.parametrize("finished_run", ["retrieval"], indirect=True)
-
-
-@pytest.fixture(scope="module")
-def predictor(finished_run):
-    return Predictor(finished_run[1].exported)
 
 
 @pytest.fixture(scope="module")

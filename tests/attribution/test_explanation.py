@@ -9,16 +9,14 @@ from keras_jtav.attribution import Explainer, explain
 from keras_jtav.data.pairs import unify_songs
 from keras_jtav.data.post import Post
 from keras_jtav.preparation import load_table
-from keras_jtav.serving.predictor import Predictor
 
 PARTS = ("image", "audio", "lyrics", "caption")
 
 
 @pytest.fixture(scope="module")
-def explained(finished_run):
+def explained(finished_run, predictor):
     """An exported model, its explainer, and posts that have all parts."""
-    config, result = finished_run
-    predictor = Predictor(result.exported)
+    config, _ = finished_run
     posts = load_table(config).posts
     posts = unify_songs(posts) if config.task == "retrieval" else posts
     whole = [post for post in posts if not post.missing]
@@ -175,7 +173,7 @@ def test_parts_that_give_another_answer_are_refused(explained):
 def test_weights_of_other_shapes_are_refused(explained, monkeypatch):
     predictor, _, _ = explained
     first, *others = predictor.variables
-    monkeypatch.setattr(Predictor, "variables", [first[None], *others])
+    monkeypatch.setattr(type(predictor), "variables", [first[None], *others])
     with pytest.raises(ValueError, match=r"other weights .* another version"):
         Explainer(predictor)
 

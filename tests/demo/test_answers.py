@@ -8,7 +8,6 @@ from keras_jtav.data.pairs import first_rows_of_songs, unify_songs
 from keras_jtav.demo.answers import SentimentAnswers, SongAnswers
 from keras_jtav.predict import rank_songs
 from keras_jtav.preparation import load_table, silent
-from keras_jtav.serving.predictor import Predictor
 
 for_sentiment = pytest.mark.parametrize("finished_run", ["sentiment"], indirect=True)
 for_retrieval = pytest.mark.parametrize("finished_run", ["retrieval"], indirect=True)
@@ -20,8 +19,7 @@ def post(finished_run):
 
 
 @for_sentiment
-def test_a_post_gets_its_label_its_parts_and_its_words(finished_run, post):
-    predictor = Predictor(finished_run[1].exported)
+def test_a_post_gets_its_label_its_parts_and_its_words(predictor, post):
     answers = SentimentAnswers(predictor)
     texts = (post.texts["lyrics"], post.texts["caption"])
     page = answers.answer(str(post.image), str(post.audio), *texts)
@@ -34,8 +32,8 @@ def test_a_post_gets_its_label_its_parts_and_its_words(finished_run, post):
 
 
 @for_sentiment
-def test_any_part_may_be_missing(finished_run, post, tmp_path):
-    answers = SentimentAnswers(Predictor(finished_run[1].exported))
+def test_any_part_may_be_missing(predictor, post, tmp_path):
+    answers = SentimentAnswers(predictor)
     assert "Give at least one of" in answers.answer(None, None, " ", "")
     assert '<h1 id="label">' in answers.answer(str(post.image), None, "", "")
     assert '<h1 id="label">' in answers.answer(None, None, "", "so happy")
@@ -46,11 +44,12 @@ def test_any_part_may_be_missing(finished_run, post, tmp_path):
 
 
 @for_retrieval
-def test_a_picture_gets_the_songs_that_predict_ranks_best(finished_run, post, tmp_path):
+def test_a_picture_gets_the_songs_that_predict_ranks_best(
+    finished_run, predictor, post, tmp_path
+):
     posts = unify_songs(load_table(finished_run[0]).posts)
     songs = [posts[row] for row in first_rows_of_songs(posts)][:20]
     write_manifest(songs, tmp_path / "songs.csv")
-    predictor = Predictor(finished_run[1].exported)
     answers = SongAnswers(predictor, tmp_path / "songs.csv", silent, outside=True)
     page = answers.answer(str(post.image), "so happy")
     query = (post.image, "so happy")

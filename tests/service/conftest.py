@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 
@@ -5,20 +7,20 @@ from keras_jtav.preparation import load_table
 from keras_jtav.service.limits import Limits
 from keras_jtav.service.refusal import Refusal
 from keras_jtav.service.served_model import ServedModel
-from keras_jtav.serving.predictor import Predictor
 
 PARTS = ("image", "audio", "lyrics", "caption")
 ROWS = 4
 
 
-@pytest.fixture(scope="module")
+@functools.cache
+def serve(folder):
+    return ServedModel(folder, Limits(max_rows=ROWS, max_pairs=12))
+
+
+@pytest.fixture(scope="session")
 def served(finished_run):
-    return ServedModel(finished_run[1].exported, Limits(max_rows=ROWS, max_pairs=12))
-
-
-@pytest.fixture(scope="module")
-def predictor(finished_run):
-    return Predictor(finished_run[1].exported)
+    """The same model as ``predictor``, as the service has it; also loaded once."""
+    return serve(finished_run[1].exported)
 
 
 @pytest.fixture(scope="module")

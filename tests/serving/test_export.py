@@ -28,10 +28,10 @@ print("LOGITS", json.dumps(answer["logit"].numpy().tolist()))
 
 
 @pytest.fixture(scope="module")
-def exported(finished_run):
+def exported(finished_run, predictor):
     config, result = finished_run
     posts = load_table(config).posts
-    return config, Predictor(result.exported), result.exported, posts
+    return config, predictor, result.exported, posts
 
 
 def raw_inputs(posts):
@@ -54,20 +54,20 @@ def call(model, endpoint, inputs):
 
 
 def test_raw_files_in_the_graph_equal_the_python_decoders(exported):
-    _, predictor, folder, posts = exported
+    _, predictor, _, posts = exported
     posts = posts[:24]
     parts = ("image", "audio", "lyrics", "caption")
     python, faults = predictor.call_on_posts("serving_default", posts, parts)
     assert not faults
-    graph = call(tf.saved_model.load(str(folder)), "serving_default", raw_inputs(posts))
+    graph = call(predictor.saved_model, "serving_default", raw_inputs(posts))
     np.testing.assert_allclose(graph["logit"], python["logit"], atol=1e-4)
     assert graph["image_ok"].all()
     assert graph["audio_ok"].all()
 
 
 def test_a_post_alone_answers_as_in_a_batch(exported):
-    _, _, folder, posts = exported
-    model = tf.saved_model.load(str(folder))
+    _, predictor, _, posts = exported
+    model = predictor.saved_model
     batch = call(model, "serving_default", raw_inputs(posts[:6]))
     for row in range(6):
         alone = call(model, "serving_default", raw_inputs(posts[row : row + 1]))
@@ -75,8 +75,8 @@ def test_a_post_alone_answers_as_in_a_batch(exported):
 
 
 def test_an_undecodable_item_counts_as_missing_and_spares_the_others(exported):
-    _, _, folder, posts = exported
-    model = tf.saved_model.load(str(folder))
+    _, predictor, _, posts = exported
+    model = predictor.saved_model
     inputs = raw_inputs(posts[:4])
     good = call(model, "serving_default", inputs)
     inputs["image"][1] = inputs["image"][1][:100] or b"no picture"
@@ -92,15 +92,15 @@ def test_an_undecodable_item_counts_as_missing_and_spares_the_others(exported):
 
 
 def test_a_post_without_anything_still_gets_an_answer(exported):
-    _, _, folder, _ = exported
+    _, predictor, _, _ = exported
     nothing = {name: [b""] for name in ("image", "audio", "lyrics", "caption")}
-    answer = call(tf.saved_model.load(str(folder)), "serving_default", nothing)
+    answer = call(predictor.saved_model, "serving_default", nothing)
     assert np.isfinite(answer["logit"]).all()
 
 
 def test_the_endpoints_are_those_of_the_task(exported):
-    config, _, folder, _ = exported
-    names = set(tf.saved_model.load(str(folder)).signatures)
+    config, predictor, _, _ = exported
+    names = set(predictor.saved_model.signatures)
     own = {
         "sentiment": {"encode"},
         "retrieval": {"encode_query", "encode_song", "score"},

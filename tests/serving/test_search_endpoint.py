@@ -34,11 +34,10 @@ pytestmark = pytest.mark.parametrize("finished_run", ["retrieval"], indirect=Tru
 
 
 @pytest.fixture(scope="module")
-def parts(finished_run):
+def parts(finished_run, predictor):
     """Posts, the exported model, an index of songs, and the model with it inside."""
-    config, result = finished_run
+    config, _ = finished_run
     posts = load_table(config).posts
-    predictor = Predictor(result.exported)
     by_song = {post.song: post for post in posts if post.audio is not None}
     songs, _ = predictor.call_on_posts(
         "encode_song", list(by_song.values()), ("audio", "lyrics")

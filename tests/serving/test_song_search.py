@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from keras_jtav.preparation import load_table
-from keras_jtav.serving.predictor import Predictor
 from keras_jtav.serving.song_index import SongIndex
 from keras_jtav.serving.song_search import SongSearch
 
@@ -10,10 +9,9 @@ for_retrieval = pytest.mark.parametrize("finished_run", ["retrieval"], indirect=
 
 
 @pytest.fixture(scope="module")
-def parts(finished_run):
-    config, result = finished_run
+def parts(finished_run, predictor):
+    config, _ = finished_run
     posts = load_table(config).posts
-    predictor = Predictor(result.exported)
     by_song = {post.song: post for post in posts}
     songs, _ = predictor.call_on_posts(
         "encode_song", list(by_song.values()), ("audio", "lyrics")
