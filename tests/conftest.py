@@ -28,7 +28,7 @@ def _home(tmp_path_factory):
 
 
 # Of one process: what it gives back, later tests of a shared model compile again.
-LARGE = 3 * 2**30  # bytes
+LARGE = 2 * 2**30  # bytes
 
 
 @pytest.fixture(scope="module", autouse=True)
