@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import pairwise
+from threading import Lock
 
 import keras
 import librosa
@@ -25,6 +26,8 @@ FFT_SAMPLES, HOP_SAMPLES, MEL_BANDS = 1024, 512, 64
 
 PICTURE_SIZE = 64
 IMAGE_DIM = PICTURE_STATISTICS
+# Keras does not promise that a model may be called from several threads.
+_ONE_PICTURE = Lock()
 
 
 def audio_statistics(waveform: np.ndarray) -> np.ndarray:
@@ -84,7 +87,7 @@ def picture_statistics(picture: np.ndarray) -> np.ndarray:
     )
     pixels = np.asarray(small, "float32")[None]
     # On a GPU sums differ, and what records keep is to be the same wherever it is made.
-    with keras.device("cpu:0"):
+    with _ONE_PICTURE, keras.device("cpu:0"):
         return np.asarray(_histograms().predict_on_batch(pixels)[0], "float64")
 
 
