@@ -27,13 +27,13 @@ def _home(tmp_path_factory):
         yield
 
 
-# Of one process: what it gives back, later tests of a shared model compile again.
+# Below it nothing is given back: later tests of a shared model would compile it again.
 LARGE = 2 * 2**30  # bytes
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _memory():
-    """Give back what the tests held where it is much: a process stays small."""
+    """Give back what a file's tests held, from where the process is large."""
     yield
     if "keras" in sys.modules and _resident_bytes() > LARGE:
         from keras_jtav.training import release_models
