@@ -28,6 +28,7 @@ from keras_jtav.evaluation.pair_scores import as_arrays, encode
 from keras_jtav.judging import RetrievalJudge
 from keras_jtav.layers import Tower
 from keras_jtav.preparation import Prepared
+from keras_jtav.training import show
 
 BATCH_SIZE = 32
 STATISTICS_STEPS = 30
@@ -92,8 +93,7 @@ def _settle_statistics(
     names = [tensor.name for tensor in model.inputs]
     shuffled = np.random.default_rng(0).permutation(rows)
     drawn = np.resize(shuffled, STATISTICS_STEPS * BATCH_SIZE)
-    for batch in features.encoding(names, BATCH_SIZE, drawn):
-        model(as_arrays(batch), training=True)
+    show(model, map(as_arrays, features.encoding(names, BATCH_SIZE, drawn)))
 
 
 class _Side:

@@ -26,7 +26,7 @@ from keras_jtav.evaluation.figures_retrieval import query_figure, rank_figure
 from keras_jtav.evaluation.figures_sentiment import sentiment_figure
 from keras_jtav.evaluation.media_statistics import AUDIO_DIM, IMAGE_DIM
 from keras_jtav.evaluation.ranks import PROTOCOLS, rank_metrics
-from keras_jtav.evaluation.simple_features import MEASURES, SimpleFeatures
+from keras_jtav.evaluation.simple_features import SimpleFeatures, kept_measures
 from keras_jtav.judging import RetrievalJudge, SentimentJudge
 from keras_jtav.preparation import Prepared
 from keras_jtav.transfer import BackboneStore
@@ -249,7 +249,6 @@ def simple_features(
             so do the baselines: what is compared is what is done with them.
     """
     store = prepared.store
-    measures = MEASURES
     if prepared.ready is not None:
         measures = prepared.ready.measures()
     elif isinstance(store, RecordStore):  # measured when the records were made
@@ -257,6 +256,8 @@ def simple_features(
             "audio": (store.audio_statistics, AUDIO_DIM),
             "image": (store.image_statistics, IMAGE_DIM),
         }
+    else:
+        measures = kept_measures(store.folder)
     if pictures is not None:
         measures = {**measures, "image": (pictures.image, pictures.dim)}
     return SimpleFeatures(prepared.posts["train"], measures)

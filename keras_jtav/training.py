@@ -11,10 +11,11 @@ from __future__ import annotations
 import contextlib
 import gc
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.ops import gradient_registry
 
@@ -120,6 +121,23 @@ def _compile(model: keras.Model, options: TrainOptions, steps_per_epoch: int) ->
         )
     # Built here, not inside the graph of the first step, which would be traced twice.
     model.optimizer.build(model.trainable_variables)
+
+
+def show(model: keras.Model, batches: Iterable[Mapping[str, np.ndarray]]) -> None:
+    """Call a model as in training, for its running statistics; it learns nothing.
+
+    Args:
+        model: From features to anything.
+        batches: Features.
+    """
+
+    def see(batch: Mapping) -> None:
+        model(batch, training=True)
+
+    if keras.backend.backend() == "tensorflow":  # one operation at a time is slow
+        see = tf.function(see, reduce_retracing=True)
+    for batch in batches:
+        see(batch)
 
 
 def seed_everything(seed: int, jit: bool = False) -> None:
