@@ -52,18 +52,13 @@ test-beam: ## Run the tests that need Apache Beam, in an environment of their ow
 	.venv-beam/bin/python -m pip install --quiet --editable '.[beam]' pytest
 	.venv-beam/bin/python -m pytest tests/test_shard_beam.py
 
-.PHONY: test-demo
-test-demo: ## Run the tests of the page to play with, in an environment of their own
-	$(PYTHON) -m venv .venv-demo
-	.venv-demo/bin/python -m pip install --quiet --editable '.[demo]' pytest selenium
-	.venv-demo/bin/python -m pytest tests/demo/test_page.py
-
-.PHONY: test-serve
-test-serve: ## Run the tests of the service, in an environment of their own
-	$(PYTHON) -m venv .venv-serve
-	.venv-serve/bin/python -m pip install --quiet --editable '.[serve]' pytest 'tritonclient[http,grpc]'
-	.venv-serve/bin/python -m pip install --quiet --no-deps tensorflow-serving-api
-	.venv-serve/bin/python -m pytest tests/service/test_server.py
+.PHONY: test-web
+test-web: ## Run the tests of the page and the service, in an environment of their own
+	$(PYTHON) -m venv .venv-web
+	.venv-web/bin/python -m pip install --quiet --editable '.[demo,serve]' \
+		pytest selenium 'tritonclient[http,grpc]'
+	.venv-web/bin/python -m pip install --quiet --no-deps tensorflow-serving-api
+	.venv-web/bin/python -m pytest tests/demo/test_page.py tests/service/test_server.py
 
 FUZZ_SECONDS ?= 600
 
@@ -111,4 +106,4 @@ picture: demo ## Draw the README's picture again, from a demo run
 
 .PHONY: clean
 clean: ## Remove the environment, runs and caches of tools
-	rm -rf $(VENV) .venv-beam .venv-demo .venv-docs .venv-serve .venv-fuzz runs build dist site *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-beam .venv-docs .venv-fuzz .venv-web runs build dist site *.egg-info .pytest_cache .ruff_cache

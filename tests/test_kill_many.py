@@ -9,15 +9,9 @@ import pytest
 SCRIPT = Path(__file__).with_name("kill_many.py")
 
 
+@pytest.mark.endurance
 @pytest.mark.parametrize(
-    "stage",
-    [
-        pytest.param("records", marks=pytest.mark.slow),
-        *(
-            pytest.param(stage, marks=pytest.mark.endurance)
-            for stage in ("preparation", "training", "checkpointing", "export")
-        ),
-    ],
+    "stage", ["records", "preparation", "training", "checkpointing", "export"]
 )
 def test_killed_jobs_end_as_undisturbed_ones(stage):
     command = [sys.executable, str(SCRIPT), "--times", "2", "--stages", stage]

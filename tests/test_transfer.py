@@ -99,7 +99,14 @@ def test_baselines_see_the_pictures_that_the_network_starts_from(frozen):
     assert counted.shape[1] != seen.shape[1]
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize(
+    "frozen",
+    [
+        pytest.param("sentiment", marks=pytest.mark.endurance),
+        pytest.param("retrieval", marks=pytest.mark.slow),
+    ],
+    indirect=True,
+)
 def test_the_first_phase_leaves_the_backbone_and_the_second_moves_it(frozen, tmp_path):
     config, prepared, models = frozen
     backbone = backbone_of(frozen_encoder(models["train"]))

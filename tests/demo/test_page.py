@@ -1,4 +1,4 @@
-"""The page in a real browser; `make test-demo` runs this in its own environment."""
+"""The page in a real browser; `make test-web` runs this in its own environment."""
 
 import os
 import shutil

@@ -81,6 +81,10 @@ def test_the_description_names_files_inputs_and_weights(finished_run, exported):
     assert image["shape"][1:] == [32, 32, 3]
 
 
+for_sentiment = pytest.mark.parametrize("finished_run", ["sentiment"], indirect=True)
+
+
+@for_sentiment
 def test_files_that_answer_otherwise_are_not_kept(finished_run, tmp_path, monkeypatch):
     convert = export._convert
 
@@ -88,17 +92,12 @@ def test_files_that_answer_otherwise_are_not_kept(finished_run, tmp_path, monkey
         def call(features):
             return {name: value + 1 for name, value in graph.call(features).items()}
 
-        last = {"classify", "score"}
-        other = export.Graph(graph.name, graph.inputs, call)
-        convert(other if graph.name in last else graph, path)
+        convert(export.Graph(graph.name, graph.inputs, call), path)
 
     monkeypatch.setattr(export, "_convert", wrong)
     with pytest.raises(ValueError, match="`logit` otherwise than the SavedModel: they"):
         export_onnx(finished_run[1].folder, tmp_path)
-    assert list((tmp_path / f"{finished_run[0].task}-onnx").iterdir()) == []
-
-
-for_sentiment = pytest.mark.parametrize("finished_run", ["sentiment"], indirect=True)
+    assert list((tmp_path / "sentiment-onnx").iterdir()) == []
 
 
 @for_sentiment

@@ -1,4 +1,4 @@
-"""The service itself, asked by real clients; `make test-serve` runs this in its own
+"""The service itself, asked by real clients; `make test-web` runs this in its own
 environment."""
 
 import base64
