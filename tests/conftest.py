@@ -10,6 +10,11 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
 
 import pytest
 
+from keras_jtav.row_workers import THREAD_POOLS
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # the cores have a process each
+    os.environ |= dict.fromkeys(THREAD_POOLS, "1")  # read when NumPy is imported
+
 from keras_jtav.data.home import home_folder
 
 collect_ignore = ["kill_many.py"]  # a script that imports what lies beside it

@@ -10,7 +10,16 @@ from pathlib import Path
 import h5py
 import pytest
 
+from keras_jtav.row_workers import THREAD_POOLS
+
 PATIENCE_SECONDS = 300
+
+
+@pytest.fixture(autouse=True)
+def _threads_of_users(monkeypatch):
+    """Let a run add up in several threads, as a user's does."""
+    for name in THREAD_POOLS:
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

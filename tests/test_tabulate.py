@@ -96,14 +96,15 @@ def test_a_killed_table_goes_on_and_ends_the_same(
 
     monkeypatch.setattr(measuring, "train_phases", killed_in_the_second)
     with pytest.raises(KeyboardInterrupt):
-        run_table("two", experiment, config, 2, True, tmp_path)
+        run_table("two", experiment, config, 1, True, tmp_path)
     results = tmp_path / "two-synthetic" / "results.jsonl"
     assert len(read_results(results.parent)) == 3
     with results.open("a") as file:
         file.write('{"row": "half writ')
-    assert run_table("two", experiment, config, 2, True, tmp_path) == results.parent
-    assert len(calls) == 1 + 4, "the finished row was trained again"
-    assert measured(results.parent) == measured(folder)
+    assert run_table("two", experiment, config, 1, True, tmp_path) == results.parent
+    assert len(calls) == 1 + 2, "the finished row was trained again"
+    first = {key: metrics for key, metrics in measured(folder).items() if key[1] == 0}
+    assert measured(results.parent) == first
     assert not (results.parent / "work").exists()
 
 
