@@ -44,7 +44,7 @@ test-endurance: setup ## Repeat at length what other tests sample: kills, hostil
 
 .PHONY: test-notebooks
 test-notebooks: setup ## Run every notebook from a clean kernel
-	$(BIN)/python -m pytest -n 2 -m notebook --durations=5 tests/test_notebooks.py
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m notebook --durations=5 tests/test_notebooks.py
 
 .PHONY: test-beam
 test-beam: ## Run the tests that need Apache Beam, in an environment of their own

@@ -21,6 +21,16 @@ SECONDS_A_CELL = 900  # a hang ends; how long a cell should take is in the READM
 FAILED = ("keras-jtav: ", "Traceback", "command not found", "usage: ")
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+# Of two processes that run notebooks one takes these, which last as long as the others.
+ONE_HALF = ("01_quick_start", "03_paper_tables")
+in_halves = pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, marks=pytest.mark.xdist_group(str(path.stem in ONE_HALF)))
+        for path in NOTEBOOKS
+    ],
+    ids=lambda path: path.stem,
+)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +122,7 @@ def test_a_notebook_shows_a_picture(path):
 
 
 @pytest.mark.notebook
-@every_notebook
+@in_halves
 def test_a_notebook_runs_from_a_clean_kernel(path, tmp_path, monkeypatch):
     programs = str(Path(sys.executable).parent)  # where `!keras-jtav` is
     monkeypatch.setenv("PATH", programs + os.pathsep + os.environ["PATH"])
