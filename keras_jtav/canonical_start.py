@@ -28,7 +28,7 @@ from keras_jtav.evaluation.pair_scores import as_arrays, encode
 from keras_jtav.judging import RetrievalJudge
 from keras_jtav.layers import Tower
 from keras_jtav.preparation import Prepared
-from keras_jtav.training import show
+from keras_jtav.training import show_batches
 
 BATCH_SIZE = 32
 STATISTICS_STEPS = 30
@@ -93,7 +93,8 @@ def _settle_statistics(
     names = [tensor.name for tensor in model.inputs]
     shuffled = np.random.default_rng(0).permutation(rows)
     drawn = np.resize(shuffled, STATISTICS_STEPS * BATCH_SIZE)
-    show(model, map(as_arrays, features.encoding(names, BATCH_SIZE, drawn)))
+    batches = features.encoding(names, BATCH_SIZE, drawn)
+    show_batches(model, map(as_arrays, batches))
 
 
 class _Side:

@@ -257,7 +257,7 @@ def simple_features(
             "image": (store.image_statistics, IMAGE_DIM),
         }
     else:
-        measures = kept_measures(store.folder)
+        measures = kept_measures(store)
     if pictures is not None:
         measures = {**measures, "image": (pictures.image, pictures.dim)}
     return SimpleFeatures(prepared.posts["train"], measures)

@@ -123,7 +123,9 @@ def _compile(model: keras.Model, options: TrainOptions, steps_per_epoch: int) ->
     model.optimizer.build(model.trainable_variables)
 
 
-def show(model: keras.Model, batches: Iterable[Mapping[str, np.ndarray]]) -> None:
+def show_batches(
+    model: keras.Model, batches: Iterable[Mapping[str, np.ndarray]]
+) -> None:
     """Call a model as in training, for its running statistics; it learns nothing.
 
     Args:

@@ -103,6 +103,9 @@ def test_a_killed_run_ends_as_an_undisturbed_one(command, tmp_path):
     log = tmp_path / "killed.log"
     kill_after_first_checkpoint(command(killed), killed, delay_seconds, log)
     check_nothing_is_half_written(killed)
+    state = json.loads((the_run(killed) / "checkpoints/train/state.json").read_text())
+    begun = zip(expected["history"], state["history"], strict=False)
+    assert all(entry | again == entry for entry, again in begun), "two runs differ"
 
     finish(command(killed, "--resume"))
     resumed = metrics_of(killed)

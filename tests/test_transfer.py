@@ -12,6 +12,7 @@ from keras_jtav.encoders.image_encoder import (
     frozen_encoder,
 )
 from keras_jtav.encoders.small_cnn import small_cnn
+from keras_jtav.evaluation.simple_features import SimpleFeatures
 from keras_jtav.experiments import preset_config
 from keras_jtav.judging import JUDGES
 from keras_jtav.model import build_model
@@ -26,18 +27,30 @@ from keras_jtav.transfer import (
 )
 
 
-@pytest.fixture(params=["sentiment", "retrieval"])
-def frozen(request, tiny_settings, tmp_path):
-    """A config whose backbone comes from a file, its data and its models."""
+@pytest.fixture
+def freeze(request, tiny_settings, tmp_path):
+    """Return a function from a task to a config whose backbone comes from a file.
+
+    With it come the data and the models.
+    """
     keras.utils.set_random_seed(zlib.crc32(request.node.name.encode()))
     path = tmp_path / "pretrained.weights.h5"
     small_cnn(32).save_weights(path)
-    config = preset_config(request.param, "small").override(
-        [*tiny_settings, f"image.weights={path}", "train.fine_tune_epochs=0"]
-    )
-    prepared = prepare(config, silent)
-    models = build_model(config, prepared.spec, prepared.vocabulary.matrix)
-    return config, prepared, models
+
+    def of_task(task):
+        config = preset_config(task, "small").override(
+            [*tiny_settings, f"image.weights={path}", "train.fine_tune_epochs=0"]
+        )
+        prepared = prepare(config, silent)
+        models = build_model(config, prepared.spec, prepared.vocabulary.matrix)
+        return config, prepared, models
+
+    return of_task
+
+
+@pytest.fixture(params=["sentiment", "retrieval"])
+def frozen(request, freeze):
+    return freeze(request.param)
 
 
 def answers(config, models, prepared):
@@ -99,16 +112,23 @@ def test_baselines_see_the_pictures_that_the_network_starts_from(frozen):
     assert counted.shape[1] != seen.shape[1]
 
 
-@pytest.mark.parametrize(
-    "frozen",
-    [
-        pytest.param("sentiment", marks=pytest.mark.endurance),
-        pytest.param("retrieval", marks=pytest.mark.slow),
-    ],
-    indirect=True,
-)
-def test_the_first_phase_leaves_the_backbone_and_the_second_moves_it(frozen, tmp_path):
-    config, prepared, models = frozen
+@pytest.mark.parametrize("name", ["image", "audio"])
+def test_what_baselines_measure_is_kept_for_other_rows(freeze, name, monkeypatch):
+    _, prepared, _ = freeze("retrieval")
+    posts = prepared.posts["test"]
+    expected = SimpleFeatures(posts).part(name, posts)
+    first = simple_features(prepared).part(name, posts)
+    decoder = f"keras_jtav.evaluation.simple_features.decode_{name}"
+    monkeypatch.setattr(decoder, lambda *_, **__: pytest.fail("decoded again"))
+    again = simple_features(prepared).part(name, posts)
+    assert np.array_equal(first, expected)
+    assert np.array_equal(again, expected)
+
+
+def test_the_first_phase_leaves_the_backbone_and_the_second_moves_it(
+    freeze, task_at_length, tmp_path
+):
+    config, prepared, models = freeze(task_at_length)
     backbone = backbone_of(frozen_encoder(models["train"]))
 
     def train(settings, folder):

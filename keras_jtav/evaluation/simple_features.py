@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import keras
@@ -19,9 +18,9 @@ from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.utils.extmath import randomized_svd
 
-from keras_jtav.data.cache import FeatureCache, content_digest
+from keras_jtav.data.cache import FeatureCache
 from keras_jtav.data.decode import decode_audio, decode_image
-from keras_jtav.data.media import FEATURE_VERSION
+from keras_jtav.data.media import FEATURE_VERSION, MediaStore
 from keras_jtav.data.post import TEXT_PARTS, Post
 from keras_jtav.data.ready_features import Measure
 from keras_jtav.evaluation.media_statistics import (
@@ -157,28 +156,26 @@ def _measure_image(path: Path) -> np.ndarray:
 MEASURES = {"audio": (_measure_audio, AUDIO_DIM), "image": (_measure_image, IMAGE_DIM)}
 
 
-def kept_measures(folder: Path) -> dict[str, Measure]:
+def kept_measures(store: MediaStore) -> dict[str, Measure]:
     """Return ``MEASURES``, with what they find kept on disk for other rows and runs.
 
     Args:
-        folder: Where features of all kinds are kept.
+        store: Has prepared the files, and says where features are kept.
     """
-    return {
-        name: (partial(_kept, _cache_of(name, folder), measure), dim)
-        for name, (measure, dim) in MEASURES.items()
-    }
-
-
-def _cache_of(name: str, folder: Path) -> FeatureCache:
     # another backend rounds otherwise
     settings = {"version": FEATURE_VERSION, "backend": keras.backend.backend()}
-    return FeatureCache(folder, f"{name}-statistics", settings)
 
+    def kept(name: str, measure: Callable[[Path], np.ndarray]) -> Callable:
+        cache = FeatureCache(store.folder, f"{name}-statistics", settings)
 
-def _kept(
-    cache: FeatureCache, measure: Callable[[Path], np.ndarray], path: Path
-) -> np.ndarray:
-    digest = content_digest(path)
-    if digest not in cache:
-        cache.put(digest, measure(path))
-    return cache.get(digest)
+        def vector(path: Path) -> np.ndarray:
+            digest = store.digest(path)
+            if digest not in cache:
+                cache.put(digest, measure(path))
+            return cache.get(digest)
+
+        return vector
+
+    return {
+        name: (kept(name, measure), dim) for name, (measure, dim) in MEASURES.items()
+    }

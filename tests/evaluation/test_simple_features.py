@@ -8,7 +8,7 @@ from PIL import Image
 from keras_jtav.data.post import Post
 from keras_jtav.evaluation import simple_features
 from keras_jtav.evaluation.media_statistics import AUDIO_DIM, IMAGE_DIM
-from keras_jtav.evaluation.simple_features import SimpleFeatures, kept_measures
+from keras_jtav.evaluation.simple_features import SimpleFeatures
 
 
 @pytest.fixture
@@ -53,18 +53,6 @@ def test_each_file_is_decoded_once(posts, monkeypatch):
     first, again = features.part("image", posts), features.part("image", posts[::-1])
     assert len(decoded) == 1
     assert np.array_equal(first, again[::-1])
-
-
-def test_what_is_kept_is_not_measured_again(posts, tmp_path, monkeypatch):
-    measured = SimpleFeatures(posts)
-    expected = {name: measured.part(name, posts) for name in ("audio", "image")}
-    for name in expected:
-        SimpleFeatures(posts, kept_measures(tmp_path / "kept")).part(name, posts)
-    for name in ("decode_image", "decode_audio"):
-        monkeypatch.setattr(simple_features, name, lambda *_, **__: pytest.fail("read"))
-    again = SimpleFeatures(posts, kept_measures(tmp_path / "kept"))
-    for name, vectors in expected.items():
-        assert np.array_equal(again.part(name, posts), vectors)
 
 
 def test_media_have_their_size_even_where_no_post_has_any(posts):
