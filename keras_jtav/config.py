@@ -174,7 +174,8 @@ def check_kwargs(
         if name not in valid:
             raise ValueError(
                 f"Unknown key `{key}.{name}`. Valid keys of {component.name!r}: "
-                f"{', '.join(valid) or 'none'}."
+                f"{', '.join(valid) or 'none'}. Another component is chosen with "
+                f"{key}=NAME."
             )
 
 

@@ -81,7 +81,8 @@ def test_check_kwargs_lists_the_valid_arguments():
 
     check_kwargs("text", Component("gru", {"units": 2}), build, given=("spec",))
     with pytest.raises(
-        ValueError, match=r"`text\.unit`\. Valid keys of 'gru': units, dropout"
+        ValueError,
+        match=r"`text\.unit`\. Valid keys of 'gru': units, dropout\. .* text=NAME\.",
     ):
         check_kwargs("text", Component("gru", {"unit": 2}), build, given=("spec",))
 
