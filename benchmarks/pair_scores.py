@@ -1,7 +1,8 @@
 """Scores of all pairs: shared nodes, the direct form, and encoding every pair again.
 
 The sizes are those of the paper's section-sign split, 620 queries and 620 songs, and
-300 for all vectors. ``python benchmarks/pair_scores.py`` takes about five minutes.
+300 for all vectors; with captions, those of the small preset. ``python
+benchmarks/pair_scores.py`` takes about five minutes.
 """
 
 import os
@@ -25,6 +26,8 @@ QUERIES = SONGS = 620
 DIM = 300
 SAMPLE = 8  # queries of the direct form
 PAIRS_ENCODED_AGAIN = 16
+WITH_CAPTIONS = 128  # queries, each with a caption of its own, and songs
+SHORT_WORDS = 12
 ROUNDS = 5
 VOCABULARY = 2000
 SETTINGS = (
@@ -175,6 +178,29 @@ def score_all(queries, songs):
     return time.perf_counter() - start
 
 
+def with_captions():
+    """Print the time of a pair where every query reads the lyrics in its own way."""
+    config = preset_config("retrieval", "small")
+    spec = FeatureSpec.from_options(config.features)
+    models = build_model(config, spec)
+    queries, songs = random_encodings(
+        models, spec, WITH_CAPTIONS, WITH_CAPTIONS, captions=True
+    )
+    short = {**songs, "words": songs["words"].copy()}
+    short["words"][:, SHORT_WORDS:] = 0
+    seconds = in_turns(
+        {
+            spec.words: lambda: pair_scores(models, queries, songs),
+            SHORT_WORDS: lambda: pair_scores(models, queries, short),
+        },
+        ROUNDS,
+    )
+    print(f"\n{WITH_CAPTIONS} x {WITH_CAPTIONS} pairs with captions, small preset")
+    for words, times in seconds.items():
+        per_pair = [s / WITH_CAPTIONS**2 for s in times]
+        print(f"  lyrics of {words} words: {cell(per_pair, 1e6)} microseconds a pair")
+
+
 def main():
     models, spec = build()
     queries, songs = random_encodings(models, spec, QUERIES, SONGS)
@@ -210,6 +236,8 @@ def main():
     again = [s / PAIRS_ENCODED_AGAIN for s in again]
     print("\nencoding every pair again, milliseconds a pair:", cell(again))
     print(f"  ratio to scoring {ratio(again, per_pair['shared']):.0f}")
+
+    with_captions()
 
     print("\nseconds, and peak of memory of the whole process")
     for size in ((155, 620), (310, 620), (620, 620), (1240, 620), (620, 1240)):

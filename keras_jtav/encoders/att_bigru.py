@@ -56,7 +56,8 @@ def build_att_bigru(
     Source:
         JTAV Sec. 3.1.1, Eq. 1.
     """
-    words = keras.Input((spec.words, spec.pieces), dtype="int32", name="words")
+    # Of any length: where all texts are short, scoring leaves padding out.
+    words = keras.Input((None, spec.pieces), dtype="int32", name="words")
     supporting_words = keras.Input(
         (spec.supporting_words, spec.pieces), dtype="int32", name="supporting_words"
     )

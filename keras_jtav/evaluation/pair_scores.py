@@ -9,12 +9,9 @@ import keras
 import numpy as np
 
 from keras_jtav.config import MODALITIES
-from keras_jtav.fusion.cmf_ap_of_all_pairs import (
-    PAIRS_AT_ONCE,
-    can_share,
-    unify_all_pairs,
-)
+from keras_jtav.fusion.cmf_ap_of_all_pairs import can_share, unify_all_pairs
 
+PAIRS_AT_ONCE = 1024  # each may need a latent vector at every coordinate
 Encodings = dict[str, np.ndarray]
 
 
@@ -114,6 +111,8 @@ class _Texts:
     def __init__(self, models: Mapping[str, keras.Model], songs: Encodings) -> None:
         self._encoder = models.get("encode_text")
         self._words = songs.get("words")
+        if self._encoder is not None and _takes_any_length(self._encoder):
+            self._words = _without_padding(self._words)
         self._known: dict[bytes, np.ndarray] = {}
 
     def by_caption(self, queries: Encodings) -> tuple[np.ndarray, np.ndarray] | None:
@@ -149,6 +148,23 @@ class _Texts:
         return encode(self._encoder, batches).reshape(len(captions), num_songs, -1)
 
 
+def _takes_any_length(encoder: keras.Model) -> bool:
+    return any(t.name == "words" and t.shape[1] is None for t in encoder.inputs)
+
+
+def _without_padding(words: np.ndarray) -> np.ndarray:
+    """Cut off what all texts of a block leave empty.
+
+    What is left has a power of two of words, as every length is compiled anew.
+
+    Args:
+        words: int32 (songs, words, pieces), 0 = padding.
+    """
+    used = np.flatnonzero(words.any(axis=(0, 2)))
+    longest = used[-1] + 1 if used.size else 1
+    return words[:, : 1 << int(longest - 1).bit_length()]
+
+
 def _score_block(
     models: Mapping[str, keras.Model],
     queries: Encodings,
@@ -169,24 +185,27 @@ def _score_together(
     songs: Encodings,
     by_caption: tuple[np.ndarray, np.ndarray] | None,
 ) -> np.ndarray | None:
-    """Score a block by what its pairs share; ``None`` where they share nothing."""
+    """Score a block by what its pairs share; ``None`` where they share little.
+
+    With several captions each pair has a text of its own, and the compiled model of
+    one pair is the faster way.
+    """
     layers = {layer.name: layer for layer in score.layers}
     fusion = layers.get("fusion")
-    if fusion is None or not can_share(fusion):
+    several_captions = by_caption is not None and len(by_caption[0]) > 1
+    if fusion is None or several_captions or not can_share(fusion):
         return None
-    sides: dict[str, Encodings] = {"queries": {}, "songs": {}, "pairs": {}}
+    sides: dict[str, Encodings] = {"queries": {}, "songs": {}}
     seen = {tensor.name for tensor in fusion.inputs}
     for index, modality in enumerate(m for m in MODALITIES if m in seen):
-        if modality != "text":
-            side = "queries" if modality == "image" else "songs"
-            encodings = queries if modality == "image" else songs
+        side, encodings = "songs", songs
+        if modality == "image":
+            side, encodings = "queries", queries
+        if modality == "text":
+            vectors, present = by_caption[0][0], songs["words"].any(axis=(1, 2))
+        else:
             vectors = encodings[f"{modality}_vector"]
             present = encodings[f"{modality}_present"]
-        else:
-            text, caption_of = by_caption
-            side = "songs" if len(text) == 1 else "pairs"
-            vectors = text[0] if len(text) == 1 else text[caption_of]
-            present = songs["words"].any(axis=(1, 2))
         sides[side][modality] = layers["absent"].fill(index, vectors, present)
     unified = unify_all_pairs(fusion, **sides)
     if unified is None:

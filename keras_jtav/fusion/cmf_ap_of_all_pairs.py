@@ -15,7 +15,6 @@ from keras_jtav.config import MODALITIES
 from keras_jtav.fusion.cmf_ap import PAIRS
 from keras_jtav.layers import CrossModalFusion
 
-PAIRS_AT_ONCE = 1024  # each may need a latent vector at every coordinate
 Vectors = Mapping[str, keras.KerasTensor]
 
 
@@ -26,7 +25,7 @@ def can_share(fusion: keras.Model) -> bool:
 
 
 def unify_all_pairs(
-    fusion: keras.Model, queries: Vectors, songs: Vectors, pairs: Vectors
+    fusion: keras.Model, queries: Vectors, songs: Vectors
 ) -> keras.KerasTensor | None:
     """Return ``u`` of every query with every song; not for training.
 
@@ -34,19 +33,17 @@ def unify_all_pairs(
         fusion: What ``build_cmf_ap`` returned.
         queries: Vectors that depend on the query alone, by modality, (queries, dim).
         songs: Those that depend on the song alone, (songs, dim).
-        pairs: Those that depend on both, (queries, songs, dim).
 
     Returns:
         Float (queries, songs, units), or ``None`` where the weights are too steep for
         an exact shared form.
     """
     layers = {layer.name: layer for layer in fusion.layers}
-    given = {"queries": queries, "songs": songs, "pairs": pairs}
-    tables = {}  # (queries or 1, songs or 1, dim)
-    for side, vectors in given.items():
+    tables = {}  # (queries, 1, dim) or (1, songs, dim)
+    for vectors, axis in ((queries, 1), (songs, 0)):
         for modality, vector in vectors.items():
             unit = layers.get(f"unit_{modality}", _unchanged)
-            tables[modality] = _as_table(side, unit(vector))
+            tables[modality] = ops.expand_dims(unit(vector), axis)
     parts = []
     for m, n in PAIRS:
         if m in tables and n in tables:
@@ -63,12 +60,6 @@ def _unchanged(vectors: keras.KerasTensor) -> keras.KerasTensor:
     return vectors
 
 
-def _as_table(side: str, vectors: keras.KerasTensor) -> keras.KerasTensor:
-    if side == "pairs":
-        return vectors
-    return vectors[:, None] if side == "queries" else vectors[None]
-
-
 def _fuse(layer: CrossModalFusion, m: keras.KerasTensor, n: keras.KerasTensor):
     """Return the reconstructed vectors of two tables, as a table."""
     if m.shape[1] == n.shape[0] == 1:
@@ -76,16 +67,8 @@ def _fuse(layer: CrossModalFusion, m: keras.KerasTensor, n: keras.KerasTensor):
     if m.shape[0] == n.shape[1] == 1:
         table = layer.of_all_pairs(m[0], n[:, 0])
         return None if table is None else ops.swapaxes(table, 0, 1)
-    size = tuple(map(max, m.shape[:2], n.shape[:2]))
-    rows = [
-        ops.reshape(ops.broadcast_to(t, (*size, t.shape[-1])), (-1, t.shape[-1]))
-        for t in (m, n)
-    ]
-    blocks = [
-        layer([row[first : first + PAIRS_AT_ONCE] for row in rows])
-        for first in range(0, rows[0].shape[0], PAIRS_AT_ONCE)
-    ]
-    return ops.reshape(ops.concatenate(blocks), (*size, -1))
+    rows = [ops.reshape(table, (-1, table.shape[-1])) for table in (m, n)]
+    return ops.reshape(layer(rows), (*m.shape[:2], -1))  # both of one side
 
 
 def _dense(layer: keras.layers.Dense, parts: list[keras.KerasTensor]):

@@ -7,7 +7,6 @@ import pytest
 from keras_jtav.config import Config
 from keras_jtav.evaluation import pair_scores as scoring
 from keras_jtav.evaluation.pair_scores import pair_scores
-from keras_jtav.fusion import cmf_ap_of_all_pairs
 from keras_jtav.fusion.cmf_ap_of_all_pairs import unify_all_pairs
 from keras_jtav.model import build_model
 
@@ -63,8 +62,7 @@ def test_training_scores_are_those_of_encoded_items(models, make_features):
 
 
 def test_blocks_do_not_change_scores(models, make_features, monkeypatch):
-    for module in (scoring, cmf_ap_of_all_pairs):  # 30 pairs are more than one batch
-        monkeypatch.setattr(module, "PAIRS_AT_ONCE", 8)
+    monkeypatch.setattr(scoring, "PAIRS_AT_ONCE", 8)  # of 30 pairs
     queries = encode(models["encode_query"], make_features(5, seed=3))
     queries["supporting_words"][[1, 4]] = queries["supporting_words"][0]
     queries["supporting_words"][2] = 0
@@ -93,6 +91,8 @@ def test_lyrics_are_encoded_once_for_each_caption(models, make_features, block_p
     encoded = []
 
     class CountingEncoder:
+        inputs = models["encode_text"].inputs
+
         def predict_on_batch(self, batch):
             encoded.extend(batch["words"])
             return models["encode_text"].predict_on_batch(batch)
@@ -101,6 +101,30 @@ def test_lyrics_are_encoded_once_for_each_caption(models, make_features, block_p
     scores = pair_scores(counting, queries, songs, block_pairs)
     assert len(encoded) == captions * num_songs
     np.testing.assert_allclose(scores, pair_scores(models, queries, songs), atol=1e-5)
+
+
+def test_padding_that_all_lyrics_share_is_not_encoded(
+    models, make_features, monkeypatch
+):
+    features = make_features(6, seed=4)
+    assert features["words"].shape[1] > 4
+    features["words"][:, 3:] = 0
+    features["words"][0] = 0
+    songs = encode(models["encode_song"], features)
+    queries = encode(models["encode_query"], make_features(5, seed=3))
+    lengths = set()
+
+    class MeasuringEncoder:
+        inputs = models["encode_text"].inputs
+
+        def predict_on_batch(self, batch):
+            lengths.add(batch["words"].shape[1])
+            return models["encode_text"].predict_on_batch(batch)
+
+    short = pair_scores({**models, "encode_text": MeasuringEncoder()}, queries, songs)
+    assert lengths == {4}
+    monkeypatch.setattr(scoring, "_takes_any_length", lambda encoder: False)
+    np.testing.assert_allclose(short, pair_scores(models, queries, songs), atol=1e-6)
 
 
 @pytest.fixture
@@ -146,16 +170,9 @@ def test_scoring_pairs_together_does_not_change_their_scores(
     songs["segment_mask"][2] = False
     songs["words"][3] = 0
     songs = encode(models["encode_song"], songs)
-    tables = []
-    monkeypatch.setattr(
-        scoring,
-        "unify_all_pairs",
-        lambda *sides, **named: (
-            tables.append(unify_all_pairs(*sides, **named)) or tables[-1]
-        ),
-    )
     together = pair_scores(models, queries, songs)
-    assert [table is not None for table in tables] == [True] * shares
+    has_own_texts = captions == "all" and "encode_text" in models
+    assert [t is not None for t in tables] == [True] * (shares and not has_own_texts)
     monkeypatch.setattr(scoring, "can_share", lambda fusion: False)
     np.testing.assert_allclose(together, pair_scores(models, queries, songs), atol=1e-5)
 
@@ -168,7 +185,9 @@ def test_weights_too_steep_to_share_are_scored_one_by_one(
     for pair in ("text_image", "text_audio", "audio_image"):
         pooling = fusion.get_layer(pair).row_pooling
         pooling.kernel.assign(1e4 * pooling.kernel)
-    queries = encode(models["encode_query"], make_features(3, seed=3))
+    features = make_features(3, seed=3)
+    features["supporting_words"][:] = features["supporting_words"][0]
+    queries = encode(models["encode_query"], features)
     songs = encode(models["encode_song"], make_features(4, seed=4))
     scores = pair_scores(models, queries, songs)
     assert tables == [None]
