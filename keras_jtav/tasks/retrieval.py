@@ -33,7 +33,6 @@ from keras_jtav.tasks.inputs import (
 
 QUERY_FEATURES = {"text": ("supporting_words",), "image": ("image", "image_mask")}
 SONG_FEATURES = {"text": ("words",), "audio": ("spectrogram", "segment_mask")}
-SHORT = 0.1  # a root mean square; that of the training texts' latent semantics is 1
 
 
 def build_retrieval(
@@ -163,19 +162,11 @@ def _text_mean(
     latent_semantics: WordVectors | None,
     ids: KerasTensor,
 ) -> KerasTensor:
-    """Return the mean of a text's word vectors, and its latent semantics.
-
-    Choice: the latter at about one length for all texts, as the training texts had it
-    when the coordinates were found. The mean of many words is short, and counted for
-    less. ``SHORT`` lets the length rise from zero, not jump.
-    """
+    """Return the mean of a text's word vectors, and of its latent semantics."""
     mean = mean_of_words(encoders["text"].get_layer("word_vectors"), ids)
     if latent_semantics is None:
         return mean
-    latent = mean_of_words(latent_semantics, ids)
-    mean_square = ops.mean(ops.square(latent), axis=-1, keepdims=True)
-    latent = latent / ops.sqrt(mean_square + SHORT**2)
-    return ops.concatenate([mean, latent], axis=-1)
+    return ops.concatenate([mean, mean_of_words(latent_semantics, ids)], axis=-1)
 
 
 def _passed_on(tensor: KerasTensor) -> KerasTensor:

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import keras
 import numpy as np
 import pytest
@@ -235,24 +233,3 @@ def test_a_pair_needs_both_sides(spec, small_settings, modalities):
         ValueError, match="with image and at least one of text and audio"
     ):
         build_model(Config().override(settings), spec)
-
-
-def test_latent_semantics_count_alike_in_long_and_short_texts(spec, small_settings):
-    settings = ["task=retrieval", *small_settings, "tower_units=4"]
-    wide = replace(spec, lsa_dim=3)
-    rows = np.zeros((wide.embedding_rows, wide.embedding_dim + 3), "float32")
-    rows[2:4, 0] = 1  # else the tower's own length would hide that of the text
-    rows[2, -3:] = [20, 0, 10]
-    song = build_model(Config().override(settings), wide, rows)["encode_song"]
-    features = {
-        tensor.name: np.zeros(
-            (3, *(size or 1 for size in tensor.shape[1:])), tensor.dtype
-        )
-        for tensor in song.inputs
-    }
-    features["words"][:, 0, 0] = 2, 2, 3
-    features["words"][1, 1:3, 0] = 3  # two words that say nothing
-    short, long, nothing = np.asarray(song(features)["song_tower"])
-    np.testing.assert_allclose(long, short, rtol=0.02)
-    assert np.abs(short).max() > 0.1
-    assert np.isfinite(nothing).all()
