@@ -1,5 +1,7 @@
 import keras
 import numpy as np
+import pytest
+import tensorflow as tf
 
 from keras_jtav.layers import OverSegments, bidirectional_gru, set_cudnn
 
@@ -28,3 +30,18 @@ def test_the_kernel_is_chosen_in_every_nested_gru():
     assert (rnn.forward_layer.use_cudnn, rnn.backward_layer.use_cudnn) == (False, False)
     set_cudnn(model, "auto")
     assert rnn.forward_layer.use_cudnn == rnn.backward_layer.use_cudnn == "auto"
+
+
+@pytest.mark.parametrize(("use_cudnn", "is_written"), [("auto", True), (False, False)])
+def test_beside_a_gpu_keras_writes_its_kernels_unless_told(
+    monkeypatch, use_cudnn, is_written
+):
+    model = keras.Sequential(
+        [keras.Input((5, 3)), bidirectional_gru(4, return_sequences=True)]
+    )
+    set_cudnn(model, use_cudnn)
+    gpu = tf.config.LogicalDevice("/device:GPU:0", "GPU")
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda *_, **__: [gpu])
+    graph = tf.function(model).get_concrete_function(tf.zeros((2, 5, 3))).graph
+    operations = {operation.type for operation in graph.get_operations()}
+    assert any("Cudnn" in name for name in operations) == is_written

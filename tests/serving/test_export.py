@@ -1,6 +1,7 @@
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 
@@ -8,7 +9,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
+from keras_jtav.later_export import export_run
 from keras_jtav.options import DataOptions
 from keras_jtav.preparation import load_table
 from keras_jtav.serving.export import export_model, fingerprint
@@ -131,22 +134,70 @@ def test_the_fingerprint_is_that_of_the_weights():
     assert fingerprint({"train": other}) == first
 
 
+def logits_elsewhere(folder, posts, path):
+    """Return what another process answers that has TensorFlow and a CPU alone."""
+    path.write_bytes(pickle.dumps(raw_inputs(posts)))
+    output = subprocess.run(
+        [sys.executable, "-c", FOREIGN_PROCESS, str(folder), str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1"},
+    ).stdout
+    return json.loads(output.rsplit("LOGITS", 1)[1])
+
+
 @pytest.mark.slow
 def test_it_loads_where_neither_keras_nor_this_package_can(exported, tmp_path):
     _, predictor, folder, posts = exported
-    inputs = raw_inputs(posts[:3])
-    path = tmp_path / "inputs.pickle"
-    path.write_bytes(pickle.dumps(inputs))
-    command = [sys.executable, "-c", FOREIGN_PROCESS, str(folder), str(path)]
-    # Where the tests have a GPU, what was exported there is loaded on the CPU.
-    on_cpu = os.environ | {"CUDA_VISIBLE_DEVICES": "-1"}
-    output = subprocess.run(
-        command, capture_output=True, text=True, check=True, env=on_cpu
-    ).stdout
-    logits = json.loads(output.rsplit("LOGITS", 1)[1])
+    logits = logits_elsewhere(folder, posts[:3], tmp_path / "inputs.pickle")
     parts = ("image", "audio", "lyrics", "caption")
     expected, _ = predictor.call_on_posts("serving_default", posts[:3], parts)
     np.testing.assert_allclose(logits, expected["logit"], atol=1e-4)
+
+
+@pytest.mark.slow
+def test_it_loads_on_a_cpu_after_an_export_beside_a_gpu(
+    finished_run, exported, tmp_path, monkeypatch
+):
+    _, predictor, _, posts = exported
+    run = tmp_path / "run"
+    shutil.copytree(finished_run[1].folder, run)
+    show_a_gpu(monkeypatch)
+    folder = export_run(run, tmp_path / "exports")
+    nodes = place_on_the_gpu(folder / "saved_model.pb")
+    assert not [node.op for node in nodes if "cudnn" in node.op.lower()]
+    logits = logits_elsewhere(folder, posts[:3], tmp_path / "inputs.pickle")
+    parts = ("image", "audio", "lyrics", "caption")
+    expected, _ = predictor.call_on_posts("serving_default", posts[:3], parts)
+    np.testing.assert_allclose(logits, expected["logit"], atol=1e-4)
+
+
+def show_a_gpu(monkeypatch):
+    """Let Keras find a GPU, so that it writes what it writes beside one."""
+    real = tf.config.list_logical_devices
+
+    def devices(device_type=None):
+        if device_type == "GPU":
+            return [tf.config.LogicalDevice("/device:GPU:0", "GPU")]
+        return real(device_type)
+
+    monkeypatch.setattr(tf.config, "list_logical_devices", devices)
+
+
+def place_on_the_gpu(path):
+    """Place all of a SavedModel's operations on a GPU; return them."""
+    saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    nodes = []
+    for meta_graph in saved.meta_graphs:
+        graph = meta_graph.graph_def
+        nodes += graph.node
+        for function in graph.library.function:
+            nodes += function.node_def
+    for node in nodes:
+        node.device = "/job:localhost/replica:0/task:0/device:GPU:0"
+    path.write_bytes(saved.SerializeToString())
+    return nodes
 
 
 def test_scores_of_encodings_are_those_of_pairs(exported):
