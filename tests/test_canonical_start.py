@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_jtav import canonical_start
 from keras_jtav.canonical_start import MEDIA_SHARES, start_towers
 from keras_jtav.data.post import Post
 from keras_jtav.evaluation.cca import (
@@ -166,7 +167,10 @@ def test_keeping_half_is_the_cca_of_all_ways_to_hide(arrays):
     np.testing.assert_allclose(scores, score(option, slice(None)), atol=1e-4)
 
 
-def test_missing_modalities_do_not_spoil_the_start(arrays):
+def test_missing_modalities_do_not_spoil_the_start(arrays, monkeypatch):
+    monkeypatch.setattr(canonical_start, "RIDGES", (USUAL_RIDGE,))
+    monkeypatch.setattr(canonical_start, "MEDIA_SHARES", (1.0,))
+
     def scores():
         models = started(arrays, keep=0.5)
         return tower(models, "query", arrays) @ tower(models, "song", arrays).T
@@ -175,7 +179,7 @@ def test_missing_modalities_do_not_spoil_the_start(arrays):
     mask = arrays["song_mask_1"]
     mask[::10] = False
     arrays["song_1"][~mask] = 1e5
-    assert np.corrcoef(scores()[:, mask].ravel(), clean[:, mask].ravel())[0, 1] > 0.9
+    assert np.corrcoef(scores()[:, mask].ravel(), clean[:, mask].ravel())[0, 1] > 0.98
 
 
 def test_a_modality_that_no_post_has_is_left_out(arrays):

@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_jtav.evaluation.ranks import rank_metrics
 
-RIDGES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+RIDGES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 USUAL_RIDGE = 0.3
 
 Option = TypeVar("Option")

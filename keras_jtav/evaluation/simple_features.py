@@ -31,6 +31,7 @@ from keras_jtav.evaluation.media_statistics import (
 )
 
 MIN_TEXT_DIM, MAX_TEXT_DIM = 8, 512
+ITERATIONS = 4  # of two, which are not normalised, rounding decides the last directions
 # Choice: half a minute is the custom of music tagging and bounds the time of a song.
 MAX_AUDIO_SECONDS = 30.0
 # decoders release Python's lock; few threads, as each holds a whole picture
@@ -141,7 +142,7 @@ def _fit_text_vectors(corpus: list[str]) -> Callable[[list[str]], np.ndarray]:
         vectorizer.fit(written)
     counts = count(written)
     dim = min(MAX_TEXT_DIM, max(MIN_TEXT_DIM, len(written) // 2), *counts.shape)
-    _, _, directions = randomized_svd(counts, dim, n_iter=2, random_state=0)
+    _, _, directions = randomized_svd(counts, dim, n_iter=ITERATIONS, random_state=0)
     return lambda texts: count(texts) @ directions.T
 
 
