@@ -41,7 +41,8 @@ def sentiment_figure(
         threshold: As chosen on validation posts.
         majority: What ``majority_baseline`` returned.
         class_names: Of label 0 and label 1.
-        baselines: Probabilities of others by name, at most four.
+        baselines: Probabilities of others by name; the four with the largest areas are
+            drawn.
 
     Raises:
         ValueError: As ``classification_metrics``.
@@ -58,15 +59,25 @@ def sentiment_figure(
     with new_figure(9.6, 4.6) as figure:
         left, right = figure.subplots(1, 2, width_ratios=[1.1, 1])
         left.set_title(f"ROC curve of {len(labels)} posts")
-        for (name, others), colour in zip(
-            (baselines or {}).items(), OTHERS, strict=False
-        ):
+        best = _largest_areas(labels, baselines or {})
+        for (name, others), colour in zip(best, OTHERS, strict=False):
             _draw_curve(left, labels, others, wrap(name, 9, 110, 1), colour, 1.4)
         _draw_curve(left, labels, probabilities, "this model", MODEL, 2.6)
         _mark_threshold(left, measured)
         _finish_curves(left)
         _draw_confusion(right, measured, majority, class_names)
     return figure
+
+
+def _largest_areas(
+    labels: Sequence[int], baselines: Mapping[str, Sequence[float]]
+) -> list[tuple[str, Sequence[float]]]:
+    """Return the best baselines, best first, as many as there are colours."""
+
+    def area(named: tuple[str, Sequence[float]]) -> float:
+        return classification_metrics(labels, named[1])["auc"]
+
+    return sorted(baselines.items(), key=area, reverse=True)[: len(OTHERS)]
 
 
 def _draw_curve(

@@ -119,6 +119,17 @@ def test_sentiment_figure_shows_counts_shares_and_area(tmp_path):
     save_figure(figure, tmp_path / "a.png")
 
 
+def test_the_strongest_baselines_are_drawn_in_whatever_order_they_come():
+    majority = majority_baseline(LABELS, LABELS)
+    others = {"guess": np.full(len(LABELS), 0.5), "wrong": -np.array(LABELS)}
+    others |= {f"right {count}": np.array(LABELS) for count in range(3)}
+    others = {name: (1 + scores) / 2 for name, scores in others.items()}
+    figure = sentiment_figure(LABELS, PROBABILITIES, 0.5, majority, baselines=others)
+    legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    drawn = [name.split(",")[0] for name in legend[1:5]]
+    assert drawn == ["right 0", "right 1", "right 2", "guess"]
+
+
 @pytest.mark.parametrize("num_songs", [1, 2, 8, 21, 130])
 def test_rank_figure_counts_every_query_once(num_songs, tmp_path):
     scores = np.random.default_rng(0).normal(size=(num_songs, num_songs))
