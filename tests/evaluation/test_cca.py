@@ -10,6 +10,7 @@ from keras_jtav.evaluation.cca import (
     principal_axes,
     ranks_best,
 )
+from keras_jtav.evaluation.ranks import rank_metrics
 
 
 def views(num_items, noise, seed=0):
@@ -69,6 +70,27 @@ def test_the_option_is_the_first_that_ranks_the_asked_songs_best():
         return is_match * float(option in "bc")
 
     assert ranks_best("abc", score, is_match, usual="d") == "b"
+
+
+def test_few_noisy_items_find_a_ridge_that_is_large_enough():
+    random = np.random.default_rng(0)
+    maps = random.normal(size=(2, 5, 200))
+
+    def draw(num_items):
+        hidden = random.normal(size=(num_items, 5))
+        noise = random.normal(size=(2, num_items, 200))
+        return hidden @ maps + 2 * noise  # two views
+
+    model, unseen = RegularizedCCA(*draw(60)), draw(60)
+    is_match = np.eye(60, dtype=bool)
+
+    def mrr(ridge):
+        return rank_metrics(model.score(*unseen, ridge), is_match)["mrr"]
+
+    best = ranks_best(RIDGES, lambda r: model.score(*unseen, r), is_match, usual=0.3)
+    assert RIDGES[0] < best < RIDGES[-1]
+    assert mrr(best) > mrr(3) + 0.05
+    assert mrr(best) >= max(mrr(100), mrr(1000)) - 0.01
 
 
 @pytest.mark.parametrize("songs", [0, 1])

@@ -80,6 +80,31 @@ def test_small_corpora_give_finite_vectors(texts):
     assert np.isfinite(vectors).all()
 
 
+def test_text_vectors_keep_what_an_exact_decomposition_keeps(monkeypatch):
+    """Where singular values are close, power iterations stop short of the best ones."""
+    random = np.random.default_rng(0)
+    shares = 1 / np.arange(1, 301)
+    words = [f"w{number}" for number in range(300)]
+    lengths = random.integers(3, 12, size=200)
+    texts = [random.choice(words, n, p=shares / shares.sum()) for n in lengths]
+    posts = [Post(f"{n}", {"caption": " ".join(t)}) for n, t in enumerate(texts)]
+
+    def kept():
+        return np.square(SimpleFeatures(posts).part("caption", posts)).sum()
+
+    found = kept()
+    monkeypatch.setattr(
+        simple_features,
+        "randomized_svd",
+        lambda counts, dim, **_: (
+            None,
+            None,
+            np.linalg.svd(counts.toarray(), full_matrices=False)[2][:dim],
+        ),
+    )
+    assert 0.998 < found / kept() <= 1  # two iterations: .994
+
+
 def test_other_scripts_have_words_too():
     train = [Post("1", {"caption": "черная кошка"}), Post("2", {"caption": "дом"})]
     new = [Post("3", {"caption": "кошки"}), Post("4", {"caption": "xyz"})]
