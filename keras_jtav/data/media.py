@@ -14,7 +14,7 @@ from keras_jtav.data.media_file import DecodeError, refuse_large
 from keras_jtav.data.media_reader import MediaReader
 from keras_jtav.data.post import Post, Rejection
 
-FEATURE_VERSION = 2  # raise it when the same file gives other features
+FEATURE_VERSION = 3  # raise it when the same file gives other features
 
 
 class MediaStore:

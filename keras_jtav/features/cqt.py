@@ -16,6 +16,7 @@ from keras_jtav.features.cqt_kernels import (
     octave_kernel,
 )
 from keras_jtav.features.decibels import power_to_decibels
+from keras_jtav.features.products import multiply
 
 C1_HZ = 32.70319566257483
 # Choice: output samples per step of the decimator; 64 keeps its matrix in the cache.
@@ -28,8 +29,8 @@ class ConstantQ(keras.layers.Layer):
 
     The top octave is measured on the waveform itself; then the waveform is decimated
     2:1 and the next octave is measured, and so on down. Always computed in float32,
-    whatever the global dtype policy says. Keep it on the host: under a GPU's TF32 the
-    convolutions err by up to 10 dB.
+    whatever the global dtype policy says. Keep it on the host: under a GPU's TF32 its
+    products err by up to 10 dB.
 
     Args:
         sample_rate_hz: Rate of the waveform.
@@ -90,7 +91,7 @@ class ConstantQ(keras.layers.Layer):
         self.top_db = top_db
         self._skipped = self._count_skipped_octaves()
         self._kernels = self._make_kernels()
-        self._decimator = decimator(_BLOCK)[:, None]
+        self._decimator = decimator(_BLOCK)
 
     @property
     def centres_hz(self) -> np.ndarray:
@@ -107,14 +108,14 @@ class ConstantQ(keras.layers.Layer):
         return max(0, min(math.ceil(room) - 2, hop_halvings - self._octaves + 1))
 
     def _make_kernels(self) -> list[np.ndarray]:
-        """Return (samples, 1, 2 * bins) per octave, highest octave first."""
+        """Return (samples, 2 * bins) per octave, highest octave first."""
         centres_hz = frequencies_hz(self.fmin_hz, self.bins)
         kernels = []
         for octave in range(self._octaves):
             stop = self.bins - octave * BINS_PER_OCTAVE
             rate_hz = self.sample_rate_hz / 2 ** (self._skipped + octave)
             own = centres_hz[max(0, stop - BINS_PER_OCTAVE) : stop]
-            kernels.append(octave_kernel(own, rate_hz)[:, None])
+            kernels.append(octave_kernel(own, rate_hz))
         return kernels
 
     def frames(self, num_samples: int) -> int:
@@ -134,25 +135,23 @@ class ConstantQ(keras.layers.Layer):
     def _power(self, samples):
         """Map one clip (samples,) to its power, (frames, bins)."""
         frames, hop = self.frames(samples.shape[0]), self.hop_samples
-        wave = samples[None, :, None]  # (1, samples, 1)
         for _ in range(self._skipped):
-            wave, hop = self._halve(wave), hop // 2
+            samples, hop = self._halve(samples), hop // 2
         octaves = []
         for octave, kernel in enumerate(self._kernels):
             if octave:
-                wave, hop = self._halve(wave), hop // 2
-            octaves.insert(0, _measure(wave, kernel, hop, frames))
-        return tf.concat(octaves, axis=-1)[0]
+                samples, hop = self._halve(samples), hop // 2
+            octaves.insert(0, _measure(samples, kernel, hop, frames))
+        return tf.concat(octaves, axis=-1)
 
-    def _halve(self, wave):
-        """Decimate (batch, samples, 1) to (batch, ceil(samples / 2), 1)."""
-        num_samples = wave.shape[1]
+    def _halve(self, samples):
+        """Decimate (samples,) to (ceil(samples / 2),)."""
+        num_samples = samples.shape[0]
         blocks = math.ceil(num_samples / (2 * _BLOCK))
         end = 2 * _BLOCK * blocks - num_samples + DECIMATOR_MARGIN
-        padded = tf.pad(wave, [[0, 0], [DECIMATOR_MARGIN, end], [0, 0]])
-        halved = tf.nn.conv1d(padded, self._decimator, 2 * _BLOCK, "VALID")
-        halved = tf.reshape(halved, [-1, blocks * _BLOCK, 1])
-        return halved[:, : math.ceil(num_samples / 2)]
+        padded = tf.pad(samples, [[DECIMATOR_MARGIN, end]])
+        halved = _filtered(padded, self._decimator, 2 * _BLOCK)  # (blocks, _BLOCK)
+        return tf.reshape(halved, [-1])[: math.ceil(num_samples / 2)]
 
     def compute_output_shape(self, input_shape):
         """Return (batch, frames, bins)."""
@@ -181,12 +180,16 @@ def _known(num_samples: int | None) -> int:
     return num_samples
 
 
-def _measure(wave, kernel: np.ndarray, hop: int, frames: int):
-    """Return the power of one octave: (batch, samples, 1) -> (batch, frames, bins)."""
+def _measure(samples, kernel: np.ndarray, hop: int, frames: int):
+    """Return the power of one octave: (samples,) -> (frames, bins)."""
     margin = len(kernel) // 2
     covered = (frames - 1) * hop + len(kernel)
-    end = max(0, covered - margin - wave.shape[1])
-    padded = tf.pad(wave, [[0, 0], [margin, end], [0, 0]])[:, :covered]
-    measured = tf.nn.conv1d(padded, kernel, hop, "VALID")
-    real, imaginary = tf.split(measured, 2, axis=-1)
+    end = max(0, covered - margin - samples.shape[0])
+    padded = tf.pad(samples, [[margin, end]])[:covered]
+    real, imaginary = tf.split(_filtered(padded, kernel, hop), 2, axis=-1)
     return tf.square(real) + tf.square(imaginary)
+
+
+def _filtered(samples, filters: np.ndarray, step: int):
+    """Return every filter at every step: (samples,) -> (steps, filters)."""
+    return multiply(tf.signal.frame(samples, len(filters), step), filters)

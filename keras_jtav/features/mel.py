@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from keras_jtav.config import SAMPLE_RATE_HZ
 from keras_jtav.features.decibels import power_to_decibels
+from keras_jtav.features.products import multiply
 
 
 @keras.saving.register_keras_serializable(package="keras_jtav")
@@ -98,7 +99,7 @@ class MelSpectrogram(keras.layers.Layer):
             window_fn=lambda length, dtype: tf.constant(self._window, dtype),
         )  # (batch, frames, fft_samples // 2 + 1)
         power = tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum))
-        return power_to_decibels(tf.matmul(power, self._filters), self.top_db)
+        return power_to_decibels(multiply(power, self._filters), self.top_db)
 
     def compute_output_shape(self, input_shape):
         """Return (batch, frames, bins)."""

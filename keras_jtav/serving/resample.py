@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from keras_jtav.config import SAMPLE_RATE_HZ
 from keras_jtav.features.cqt_kernels import kaiser_sinc
+from keras_jtav.features.products import multiply
 
 # soxr's low-pass, measured: impulse responses at 30 rates, fitted by least squares.
 # Times count in samples of the lower of the two rates.
@@ -109,14 +110,14 @@ def _change_rate(waveform: tf.Tensor, rate_hz: tf.Tensor) -> tf.Tensor:
         offsets = tf.cast(ticks % SAMPLE_RATE_HZ, tf.float64) / SAMPLE_RATE_HZ
         span = tf.gather(padded, (starts // row)[:, None] + tf.range(rows))
         span = tf.reshape(span, [at_once, rows * row])
-        at_nodes = tf.matmul(span, tf.reshape(weights, [rows * row, -1]))
+        at_nodes = multiply(span, tf.reshape(weights, [rows * row, -1]))
         at_nodes = tf.reshape(at_nodes, [at_once, block, tf.size(nodes, tf.int64)])
         shares = tf.cond(
             is_pattern,
             lambda: tf.ones([at_once, 1]),
             lambda: _chebyshev_shares(offsets),
         )
-        return tf.linalg.matvec(at_nodes, shares)  # (blocks, block)
+        return multiply(at_nodes, shares[:, :, None])[:, :, 0]  # (blocks, block)
 
     outputs = tf.map_fn(
         chunk,

@@ -1,0 +1,63 @@
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_jtav.features.products import multiply
+
+# What all recordings go through, in the order in which a fresh process meets it.
+DIGEST = """
+import hashlib, numpy as np, tensorflow as tf
+from keras_jtav.features.cqt import ConstantQ
+from keras_jtav.features.mel import MelSpectrogram
+from keras_jtav.serving.resample import resample
+wave = np.random.default_rng(0).normal(size=44_100).astype("float32")
+digest = hashlib.sha256()
+for rate_hz in (44_100, 23_456):
+    digest.update(resample(wave, rate_hz).numpy().tobytes())
+for layer in (ConstantQ(), MelSpectrogram()):
+    for form in (layer, tf.function(layer, autograph=False)):
+        digest.update(form(wave[None]).numpy().tobytes())
+print(digest.hexdigest())
+"""
+
+
+def test_products_of_stacks_are_those_of_their_matrices():
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(2, 5, 7)).astype("float32")
+    matrix = random.normal(size=(7, 3)).astype("float32")
+    np.testing.assert_allclose(multiply(rows, matrix), rows @ matrix, atol=1e-5)
+    assert multiply(rows.astype("float64"), matrix).dtype == tf.float64
+
+
+def test_recordings_give_the_same_bits_with_onednn_and_without():
+    digests = set()
+    for switch in ("0", "1"):
+        done = subprocess.run(
+            [sys.executable, "-c", DIGEST],
+            env=os.environ | {"TF_ENABLE_ONEDNN_OPTS": switch},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        digests.add(done.stdout)
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize("asked", [None, "0"])
+def test_onednn_is_on_unless_the_user_says_otherwise(asked):
+    environment = dict(os.environ)
+    environment.pop("TF_ENABLE_ONEDNN_OPTS", None)
+    if asked is not None:
+        environment["TF_ENABLE_ONEDNN_OPTS"] = asked
+    done = subprocess.run(
+        [sys.executable, "-c", "import keras_jtav, os; print(dict(os.environ))"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"'TF_ENABLE_ONEDNN_OPTS': '{asked or 1}'" in done.stdout
