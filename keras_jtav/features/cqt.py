@@ -21,6 +21,8 @@ from keras_jtav.features.products import multiply
 C1_HZ = 32.70319566257483
 # Choice: output samples per step of the decimator; 64 keeps its matrix in the cache.
 _BLOCK = 64
+# Choice: filters that span more steps read frames (speed only).
+_MOST_PARTS = 5
 
 
 @keras.saving.register_keras_serializable(package="keras_jtav")
@@ -192,4 +194,18 @@ def _measure(samples, kernel: np.ndarray, hop: int, frames: int):
 
 def _filtered(samples, filters: np.ndarray, step: int):
     """Return every filter at every step: (samples,) -> (steps, filters)."""
-    return multiply(tf.signal.frame(samples, len(filters), step), filters)
+    length, num_samples = len(filters), samples.shape[0]
+    num_parts = math.ceil(length / step)
+    if num_parts > _MOST_PARTS:
+        return multiply(tf.signal.frame(samples, length, step), filters)
+    # Parts as long as a step read the samples where they lie; frames are copies.
+    steps = (num_samples - length) // step + 1
+    covered = (steps + num_parts - 1) * step
+    padded = tf.pad(samples, [[0, max(0, covered - num_samples)]])[:covered]
+    rows = tf.reshape(padded, [-1, step])
+    products = []
+    for number in range(num_parts):
+        part = filters[number * step : (number + 1) * step]
+        seen = rows[number : number + steps, : len(part)]
+        products.append(multiply(seen, part))
+    return tf.reduce_sum(products, axis=0)  # chains of + may be reordered in a graph
