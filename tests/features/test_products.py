@@ -1,4 +1,5 @@
 import os
+import platform
 import subprocess
 import sys
 
@@ -20,6 +21,7 @@ for call in (*calls, ConstantQ(), MelSpectrogram()):
     for form in (call, tf.function(call, autograph=False)):
         print(hashlib.sha256(form(wave[None]).numpy().tobytes()).hexdigest())
 """
+PRINT_SWITCH = "import os, keras_jtav; print(os.environ.get('TF_ENABLE_ONEDNN_OPTS'))"
 
 
 def test_products_of_stacks_are_those_of_their_matrices():
@@ -54,10 +56,11 @@ def test_onednn_is_on_unless_the_user_says_otherwise(asked):
     if asked is not None:
         environment["TF_ENABLE_ONEDNN_OPTS"] = asked
     done = subprocess.run(
-        [sys.executable, "-c", "import keras_jtav, os; print(dict(os.environ))"],
+        [sys.executable, "-c", PRINT_SWITCH],
         env=environment,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert f"'TF_ENABLE_ONEDNN_OPTS': '{asked or 1}'" in done.stdout
+    usual = "1" if platform.machine() in ("x86_64", "AMD64") else None
+    assert done.stdout.split() == [str(asked or usual)]
