@@ -117,7 +117,7 @@ class Preprocessor(tf.Module):
         Samples that are no finite numbers count as silence.
 
         Choice: spectrograms are made on the host, also where there is a GPU. Its
-        convolutions round to TF32 by default, which moves a CQT by up to 10 dB.
+        products round to TF32 by default, which moves a CQT by up to 10 dB.
 
         Args:
             waveform: float32 ``(samples,)``, mono, 22,050 Hz; no samples is missing.

@@ -7,9 +7,10 @@ def multiply(rows, matrix):
     """Return ``rows @ matrix``, never by oneDNN.
 
     TensorFlow may hand float32 products and convolutions to oneDNN, which adds the
-    terms in an order that depends on the CPU, and on what the thread has computed
+    terms in an order that depends on the CPU, and on what the process has computed
     before: features made by two processes, or by a SavedModel, would differ in their
-    last bits. Its graph passes do not know ``BatchMatMulV3``.
+    last bits. Its graph passes do not know ``BatchMatMulV3``. Products in a stack may
+    round otherwise than each on its own.
 
     Args:
         rows: float (..., rows, inner).
