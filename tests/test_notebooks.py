@@ -22,7 +22,7 @@ FAILED = ("keras-jtav: ", "Traceback", "command not found", "usage: ")
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 # Of two processes that run notebooks one takes these, which last as long as the others.
-ONE_HALF = ("01_quick_start", "03_paper_tables")
+ONE_HALF = ("01_quick_start", "04_explain")
 in_halves = pytest.mark.parametrize(
     "path",
     [

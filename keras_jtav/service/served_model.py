@@ -36,8 +36,8 @@ class ServedModel:
 
     def __init__(self, folder: str | Path, limits: Limits) -> None:
         self._predictor = Predictor(folder)
-        path = self._predictor.folder.resolve()
-        self.name, self.version = path.parent.name, path.name
+        self.name = name_of(folder)
+        self.version = self._predictor.folder.resolve().name
         self.limits = limits
         signatures = self._predictor.saved_model.signatures
         queries = set()
@@ -122,6 +122,16 @@ class ServedModel:
         if "score" in self.endpoints:
             score = self.endpoints["score"]
             self.answer(score, {name: encodings[name] for name in score.fields})
+
+
+def name_of(folder: str | Path) -> str:
+    """Return what clients call the model of a numbered version.
+
+    Example:
+        >>> name_of("exported_models/sentiment/1")
+        'sentiment'
+    """
+    return Path(folder).resolve().parent.name
 
 
 def _endpoint(name: str, function: Any, queries: set[str]) -> Endpoint:

@@ -34,7 +34,7 @@ from keras_jtav.service.grpc_services import (
 from keras_jtav.service.kserve_model import KServeModel
 from keras_jtav.service.limits import Limits
 from keras_jtav.service.routes import Routes
-from keras_jtav.service.served_model import ServedModel
+from keras_jtav.service.served_model import ServedModel, name_of
 from keras_jtav.service.workers import Workers
 
 HOST = "127.0.0.1"
@@ -56,13 +56,11 @@ def serve(folders: Sequence[Path], limits: Limits, port: int, grpc_port: int) ->
         ValueError: Two models of one name.
         OSError: A port that is taken.
     """
+    _check_names(folders)
+    for number, option in ((port, "--port"), (grpc_port, "--grpc-port")):
+        with _bound(number, option):  # told now, not when all models are loaded
+            pass
     served = [ServedModel(folder, limits) for folder in folders]
-    name, number = Counter(model.name for model in served).most_common(1)[0]
-    if number > 1:
-        raise ValueError(
-            f"{number} of the models are called {name!r}, as their folders are. Serve "
-            "each from a folder of its own name."
-        )
     workers = Workers(limits)
     try:
         server = LoopbackServer(limits, port, grpc_port)
@@ -72,6 +70,20 @@ def serve(folders: Sequence[Path], limits: Limits, port: int, grpc_port: int) ->
         server.start(models)
     finally:
         workers.close()
+
+
+def _check_names(folders: Sequence[Path]) -> None:
+    """Refuse folders whose models clients could not tell apart.
+
+    Raises:
+        ValueError: Two models of one name.
+    """
+    name, number = Counter(map(name_of, folders)).most_common(1)[0]
+    if number > 1:
+        raise ValueError(
+            f"{number} of the models are called {name!r}, as their folders are. Serve "
+            "each from a folder of its own name."
+        )
 
 
 class LoopbackServer(ModelServer):
@@ -113,7 +125,7 @@ class LoopbackServer(ModelServer):
             self.http_port,
         ).create_application()
         app.add_middleware(BodyLimit, max_body_bytes=self._limits.max_body_bytes)
-        with _listening(self.http_port) as listener:
+        with _bound(self.http_port, "--port") as listener:
             asyncio.run(self._run(listener, [model.served for model in models]))
 
     async def _run(
@@ -182,8 +194,12 @@ class _HttpServer(uvicorn.Server):
 
 
 @contextmanager
-def _listening(port: int) -> Iterator[socket.socket]:
-    """Listen on loopback.
+def _bound(port: int, option: str) -> Iterator[socket.socket]:
+    """Take a port on loopback.
+
+    Args:
+        port: 0 for any that is free.
+        option: What gives it on the command line.
 
     Raises:
         OSError: The port is taken.
@@ -193,7 +209,7 @@ def _listening(port: int) -> Iterator[socket.socket]:
         try:
             listener.bind((HOST, port))
         except OSError as error:
-            raise _taken(port, "--port") from error
+            raise _taken(port, option) from error
         yield listener
 
 
