@@ -54,11 +54,12 @@ def serve(folders: Sequence[Path], limits: Limits, port: int, grpc_port: int) ->
     Raises:
         FileNotFoundError: A folder without a SavedModel.
         ValueError: Two models of one name.
-        OSError: A port that is taken.
+        OSError: A port that is taken, or given twice.
     """
     _check_names(folders)
-    for number, option in ((port, "--port"), (grpc_port, "--grpc-port")):
-        with _bound(number, option):  # told now, not when all models are loaded
+    with _bound(port, "--port") as listener:  # told now, not when models are loaded
+        listener.listen()  # a second socket could take the same port until then
+        with _bound(grpc_port, "--grpc-port"):
             pass
     served = [ServedModel(folder, limits) for folder in folders]
     workers = Workers(limits)

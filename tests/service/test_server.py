@@ -453,6 +453,15 @@ def test_a_port_that_is_taken_is_named(tmp_path, option):
     assert f"is taken. Give another with {option}" in said
 
 
+def test_one_port_for_both_is_refused(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    ports = ["--port", port, "--grpc-port", port]
+    said = words_of_a_failed_start(tmp_path / "sentiment/1", *ports)
+    assert f"Port {port} on 127.0.0.1 is taken. Give another with --grpc-port" in said
+
+
 def test_two_models_of_one_name_are_refused(tmp_path):
     folders = [tmp_path / old_or_new / "sentiment/1" for old_or_new in ("old", "new")]
     said = words_of_a_failed_start(*folders)
