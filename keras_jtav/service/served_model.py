@@ -37,7 +37,7 @@ class ServedModel:
     def __init__(self, folder: str | Path, limits: Limits) -> None:
         self._predictor = Predictor(folder)
         self.name = name_of(folder)
-        self.version = self._predictor.folder.resolve().name
+        self.version = Path(folder).resolve().name
         self.limits = limits
         signatures = self._predictor.saved_model.signatures
         queries = set()
