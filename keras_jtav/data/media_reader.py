@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -31,9 +31,8 @@ class MediaReader:
     def __init__(self, preprocessor: Any, data: DataOptions) -> None:
         self._preprocessor = preprocessor
         self._data = data
-        self._alone = {
-            modality: self._transform_alone(modality) for modality in NO_MEDIA
-        }
+        self._alone: dict[str, Callable[[np.ndarray], tf.Tensor]] = {}
+        self._turn = Lock()  # Beam's threads share a reader
 
     def read(self, modality: str, path: Path) -> np.ndarray:
         """Return the features of one file.
@@ -43,8 +42,11 @@ class MediaReader:
         Raises:
             DecodeError: The file cannot be decoded.
         """
-        with tf.device("CPU"):
-            return self._alone[modality](self._decode(modality, path)).numpy()
+        media = self._decode(modality, path)
+        with self._turn, tf.device("CPU"):
+            if modality not in self._alone:
+                self._alone[modality] = self._transform_alone(modality)
+            return self._alone[modality](media).numpy()
 
     def stream(
         self, modality: str, paths: Sequence[Path]
@@ -82,21 +84,25 @@ class MediaReader:
         return decode_image(path, data.max_image_pixels, data.max_file_bytes)
 
     def _transform_alone(self, modality: str) -> Callable[[np.ndarray], tf.Tensor]:
-        """Return the transformation as ``tf.data`` runs it, traced once.
+        """Return the transformation as ``tf.data`` runs it, for one file at a time.
 
         Called directly, or in a ``tf.function``, some operations would be fused or cut
-        among other numbers of threads, and so rounded otherwise.
+        among other numbers of threads, and so rounded otherwise. The data set has no
+        end, since what makes it ready takes longer than many files do.
         """
-
-        @tf.function(
-            input_signature=[
-                tf.TensorSpec(_media_shape(modality), NO_MEDIA[modality].dtype)
-            ]
+        media = tf.Variable(
+            NO_MEDIA[modality], trainable=False, shape=_media_shape(modality)
         )
-        def transform(media: tf.Tensor) -> tf.Tensor:
-            dataset = tf.data.Dataset.from_tensors(media)
-            dataset = dataset.map(partial(self._transform, modality))
-            return next(iter(dataset.with_options(_one_thread())))
+        dataset = tf.data.Dataset.from_tensors(0).repeat()
+        dataset = dataset.map(lambda _: self._transform(modality, media.read_value()))
+        options = _one_thread()
+        # An element that is made before it is asked for is that of the file before.
+        options.experimental_optimization.inject_prefetch = False
+        elements = iter(dataset.with_options(options))
+
+        def transform(decoded: np.ndarray) -> tf.Tensor:
+            media.assign(decoded)
+            return next(elements)
 
         return transform
 
