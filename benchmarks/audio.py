@@ -18,11 +18,11 @@ import soundfile
 import tensorflow as tf
 from timing import cell, in_turns, ratio
 
-from keras_jtav.allocator import keep_freed_memory
 from keras_jtav.config import SAMPLE_RATE_HZ
 from keras_jtav.data.decode import decode_audio
 from keras_jtav.features.cqt import ConstantQ
 from keras_jtav.features.segments import cut_segments
+from keras_jtav.process_memory import keep_freed_memory
 
 CLIPS = 32
 SECONDS = 10.0

@@ -26,9 +26,9 @@ def train_when_asked(connection, task):
     import numpy as np
     from data_path import in_training
 
-    from keras_jtav.allocator import keep_freed_memory
     from keras_jtav.experiments import preset_config
     from keras_jtav.preparation import prepare, silent
+    from keras_jtav.process_memory import keep_freed_memory
     from keras_jtav.training import seed_everything
 
     keep_freed_memory()

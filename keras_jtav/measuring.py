@@ -25,6 +25,7 @@ from keras_jtav.evaluation.stored_placements import store
 from keras_jtav.judging import RetrievalJudge, SentimentJudge
 from keras_jtav.model import build_model
 from keras_jtav.preparation import Prepared, prepare, silent
+from keras_jtav.process_memory import seldom_collected
 from keras_jtav.reporting import RetrievalReport, simple_features
 from keras_jtav.training import release_models, seed_everything
 from keras_jtav.transfer import pretrained_pictures, train_phases
@@ -33,6 +34,7 @@ SENTIMENT_METRICS = ("auc", "weighted_f1", "weighted_precision", "accuracy")
 PACKAGES = ("keras-jtav", "keras", "tensorflow", "numpy", "scikit-learn")
 
 
+@seldom_collected()
 def measure(
     row: str, run: int, config: Config, work: Path, baseline: str
 ) -> list[dict]:

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from keras_jtav.allocator import keep_freed_memory
 from keras_jtav.config import Config
+from keras_jtav.process_memory import keep_freed_memory
 from keras_jtav.quiet import quiet_import
 
 MOST_WORKERS = 4  # each holds one to two gigabytes

@@ -12,7 +12,6 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from keras_jtav import console
-from keras_jtav.allocator import keep_freed_memory
 from keras_jtav.config import MODALITIES, Config
 from keras_jtav.data.manifest import write_rejections
 from keras_jtav.data.summary import summarize
@@ -24,6 +23,7 @@ from keras_jtav.model import build_model, check_config
 from keras_jtav.pages import write_run_page
 from keras_jtav.pages.run_page import FACTS_FILE
 from keras_jtav.preparation import Prepared, prepare
+from keras_jtav.process_memory import keep_freed_memory, seldom_collected
 from keras_jtav.reporting import (
     REPORTS,
     RetrievalReport,
@@ -60,6 +60,7 @@ class RunResult:
     metrics: Mapping[str, Mapping[str, Mapping[str, float]]]
 
 
+@seldom_collected()
 def run(
     config: Config,
     runs_folder: Path = RUNS_FOLDER,

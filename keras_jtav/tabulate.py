@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from keras_jtav import console
-from keras_jtav.allocator import keep_freed_memory
 from keras_jtav.config import Config
 from keras_jtav.data.tables import write_table
 from keras_jtav.data.whole_file import written_whole
@@ -25,6 +24,7 @@ from keras_jtav.evaluation.figures_comparison import comparison_figure
 from keras_jtav.experiments import Experiment
 from keras_jtav.model import check_config
 from keras_jtav.preparation import usable_splits
+from keras_jtav.process_memory import keep_freed_memory
 from keras_jtav.row_workers import RowTask, measured_rows
 from keras_jtav.running import write_text
 

@@ -6,11 +6,11 @@ import tempfile
 from pathlib import Path
 
 from keras_jtav import console
-from keras_jtav.allocator import keep_freed_memory
 from keras_jtav.config import Config
 from keras_jtav.devices import Processes
 from keras_jtav.model import build_model
 from keras_jtav.preparation import prepare, silent
+from keras_jtav.process_memory import keep_freed_memory
 from keras_jtav.training import seed_everything
 from keras_jtav.transfer import pretrained_pictures, train_phases
 

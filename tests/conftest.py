@@ -1,6 +1,7 @@
 import ctypes
 import fcntl
 import functools
+import gc
 import os
 import pickle
 import sys
@@ -10,12 +11,15 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
 
 import pytest
 
+from keras_jtav.process_memory import SELDOM
 from keras_jtav.row_workers import THREAD_POOLS
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # the cores have a process each
     os.environ |= dict.fromkeys(THREAD_POOLS, "1")  # read when NumPy is imported
 
 from keras_jtav.data.home import home_folder
+
+gc.set_threshold(*SELDOM)
 
 collect_ignore = ["kill_many.py"]  # a script that imports what lies beside it
 
@@ -159,15 +163,26 @@ def from_records(config, folder):
 @pytest.fixture(scope="session", params=EACH_TASK)
 def finished_run(request, made_once):
     """A whole run of each task: its config, and what it left behind."""
+    return finished_run_of(request.param, made_once)
+
+
+@pytest.fixture
+def finished_run_at_length(task_at_length, made_once):
+    """The same as ``finished_run``, for a test that trains or exports."""
+    return finished_run_of(task_at_length, made_once)
+
+
+def finished_run_of(task, made_once):
+    """Return a config, and what its run left behind, which all processes share."""
     from keras_jtav.experiments import preset_config
     from keras_jtav.running import run
 
-    config = preset_config(request.param, "small").override(TINY)
+    config = preset_config(task, "small").override(TINY)
 
     def make(folder):
         return run(config, folder / "runs", folder / "models")
 
-    return config, made_once(request.param, make)
+    return config, made_once(task, make)
 
 
 @functools.cache

@@ -11,9 +11,8 @@ from keras_jtav.preparation import load_table
 from keras_jtav.serving.predictor import Predictor
 
 
-@pytest.mark.slow
-def test_a_later_export_answers_as_the_one_of_the_run(finished_run, tmp_path):
-    config, result = finished_run
+def test_a_later_export_answers_as_the_one_of_the_run(finished_run_at_length, tmp_path):
+    config, result = finished_run_at_length
     folder = tmp_path / "run"
     shutil.copytree(result.folder, folder)
     exported = export_run(folder, tmp_path / "exports")

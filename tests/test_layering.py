@@ -10,7 +10,7 @@ import keras_jtav
 PACKAGE = Path(keras_jtav.__file__).parent
 ORDER = (
     "quiet",
-    "allocator",
+    "process_memory",
     "options",
     "config",
     "devices",

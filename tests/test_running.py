@@ -50,9 +50,8 @@ def test_the_history_has_every_epoch(finished_run):
     assert all(epoch["loss"] > 0 for epoch in history)
 
 
-@pytest.mark.slow
-def test_the_same_config_gives_the_same_metrics(finished_run, tmp_path):
-    config, result = finished_run
+def test_the_same_config_gives_the_same_metrics(finished_run_at_length, tmp_path):
+    config, result = finished_run_at_length
     again = run(config, tmp_path / "runs", tmp_path / "exported")
     assert again.metrics == result.metrics
 
