@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from keras_jtav.attribution.gradients import (
     integrated_gradients,
 )
 from keras_jtav.attribution.network import Features, Network, repeat
-from keras_jtav.attribution.shapley import shapley_values
+from keras_jtav.attribution.shapley import coalitions, shapley_values
 from keras_jtav.config import SAMPLE_RATE_HZ
 from keras_jtav.data.decode import decode_audio
 from keras_jtav.data.post import Post, Rejection
@@ -85,8 +86,9 @@ class Explainer:
         post = post if song is None else beside(post, song)
         network = self.network
         features, faults = network.features([post])
-        parts = self._parts(features)
-        logit = float(network.logits(features)[0])
+        with self._attention() as attention:
+            logits = self._logits_of_coalitions(features)
+        logit = float(logits[-1])
         network.check_answer(post, logit)
         return Explanation(
             task=network.config.task,
@@ -95,9 +97,9 @@ class Explainer:
             class_names=tuple(self._settings["class_names"]),
             logit=logit,
             answer=self._answer(logit),
-            absent_logit=self._absent_logit(features),
-            parts=parts,
-            words=self._words(post, features),
+            absent_logit=float(logits[0]),
+            parts=shapley_values(network.players, logits),
+            words=self._words(post, features, attention[0][-1] if attention else None),
             sound=self._sound(post, features, faults),
             picture=self._picture(features),
             faults=[f"{fault.file}: {fault.reason}" for fault in faults],
@@ -111,24 +113,21 @@ class Explainer:
         is_second = probability >= self._settings["threshold"]
         return self._settings["class_names"][int(is_second)]
 
-    def _absent_logit(self, features: Features) -> float:
-        nothing = dict.fromkeys(self.network.players, np.array([False]))
-        return float(self.network.logits(self.network.hide(features, nothing))[0])
-
     def parts(self, post: Post) -> dict[str, float]:
         """Return the Shapley value of each part of a post, and nothing else."""
-        return self._parts(self.network.features([post])[0])
+        logits = self._logits_of_coalitions(self.network.features([post])[0])
+        return shapley_values(self.network.players, logits)
 
-    def _parts(self, features: Features) -> dict[str, float]:
+    def _logits_of_coalitions(self, features: Features) -> np.ndarray:
+        """Return the logit of each coalition of parts; the first has none of them."""
         players = self.network.players
+        present = dict(zip(players, coalitions(len(players)).T, strict=True))
+        return self.network.logits(self.network.hide(features, present)).numpy()
 
-        def logits_of(present: np.ndarray) -> np.ndarray:
-            shown = dict(zip(players, present.T, strict=True))
-            return self.network.logits(self.network.hide(features, shown)).numpy()
-
-        return shapley_values(players, logits_of)
-
-    def _words(self, post: Post, features: Features) -> list[Word]:
+    def _words(
+        self, post: Post, features: Features, attention: np.ndarray | None
+    ) -> list[Word]:
+        """Return the words of a post; ``attention`` are its weights in Eq. 1."""
         network = self.network
         if "text" not in network.config.modalities:
             return []
@@ -143,10 +142,9 @@ class Explainer:
 
         effects = integrated_gradients(logits_of, np.ones(sum(lengths), "float32"))
         own, supporting = np.split(effects, lengths[:1])
-        attention = self._attention(features)
-        attention = None if attention is None else attention[0].tolist()
+        weights = [None] * len(own) if attention is None else attention.tolist()
         words = [
-            Word(text, "words", float(own[i]), attention[i] if attention else None)
+            Word(text, "words", float(own[i]), weights[i])
             for i, text in enumerate(tokens["words"])
         ]
         return words + [
@@ -178,25 +176,24 @@ class Explainer:
         if not rows or self.network.word_attention() is None:
             return words
         texts = [Post(posts[row].id, posts[row].texts) for row in rows]
-        weights = self._attention(self.network.features(texts)[0])
-        for row, post, own in zip(rows, texts, weights.tolist(), strict=True):
+        with self._attention() as seen:
+            self.network.logits(self.network.features(texts)[0])
+        for row, post, own in zip(rows, texts, seen[0].tolist(), strict=True):
             words[row] = list(zip(self._tokens(post)["words"], own, strict=False))
         return words
 
-    def _attention(self, features: Features) -> np.ndarray | None:
-        """Return the weights of Eq. 1, (rows, words), if the encoder has them."""
+    @contextmanager
+    def _attention(self) -> Iterator[list[np.ndarray]]:
+        """Keep the weights of Eq. 1, (rows, words), if the encoder has them."""
         layer = self.network.word_attention()
-        if layer is None:
-            return None
-        seen = []
+        seen: list[np.ndarray] = []
 
         def keep(_, output):
-            seen.append(output[1])
+            seen.append(output[1].numpy())
             return output
 
-        with hook(layer, keep):
-            self.network.logits(features)
-        return seen[0].numpy()
+        with nullcontext() if layer is None else hook(layer, keep):
+            yield seen
 
     def _sound(
         self, post: Post, features: Features, faults: list[Rejection]

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 STEPS = 64
-STEPS_AT_ONCE = 32
+MOST_NUMBERS_AT_ONCE = 2**22  # so that minutes of sound do not fill the memory
 
 
 def integrated_gradients(
@@ -40,15 +40,16 @@ def integrated_gradients(
     total = np.zeros(end.shape)
     edges = np.linspace(0, 1, steps + 1) ** 3
     lengths, middles = np.diff(edges), (edges[1:] + edges[:-1]) / 2
-    for start in range(0, steps, STEPS_AT_ONCE):
-        part = middles[start : start + STEPS_AT_ONCE].astype("float32")
+    at_once = max(1, MOST_NUMBERS_AT_ONCE // max(1, end.size))
+    for start in range(0, steps, at_once):
+        part = middles[start : start + at_once].astype("float32")
         points = tf.constant(part.reshape(-1, *[1] * end.ndim) * end)
-        with tf.GradientTape() as tape:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(points)
             logits = logits_of(points)
         gradient = tape.gradient(logits, points)
         if gradient is not None:
-            weights = lengths[start : start + STEPS_AT_ONCE]
+            weights = lengths[start : start + at_once]
             total += np.tensordot(weights, gradient.numpy(), 1)
     return total * end
 
@@ -90,7 +91,7 @@ def class_activation_map(
         Selvaraju et al. 2017, Grad-CAM.
     """
     seen = []
-    with tf.GradientTape() as tape:
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
 
         def watch(_, output):
             tape.watch(output)

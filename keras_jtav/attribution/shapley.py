@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 
-def shapley_values(
-    players: Sequence[str], value: Callable[[np.ndarray], np.ndarray]
-) -> dict[str, float]:
+def coalitions(count: int) -> np.ndarray:
+    """Return who is present in each coalition, bool ``(2 ** count, count)``.
+
+    Example:
+        >>> coalitions(2).astype(int).tolist()
+        [[0, 0], [0, 1], [1, 0], [1, 1]]
+    """
+    return np.array(list(itertools.product([False, True], repeat=count)))
+
+
+def shapley_values(players: Sequence[str], reached: np.ndarray) -> dict[str, float]:
     """Share what all players reach together among them.
 
     Args:
         players: Their names.
-        value: From bool ``(coalitions, players)`` to what each coalition reaches,
-            ``(coalitions,)``. It is called once, with all ``2 ** players`` of them.
+        reached: What each coalition reaches, in the order of ``coalitions``.
 
     Returns:
         A number a player; they sum to the value of all less that of none.
@@ -26,14 +33,12 @@ def shapley_values(
         Shapley 1953, A Value for n-Person Games.
 
     Example:
-        >>> values = shapley_values(["a", "b"], lambda present: present.sum(axis=1) * 2)
-        >>> values
+        >>> shapley_values(["a", "b"], coalitions(2).sum(axis=1) * 2)
         {'a': 2.0, 'b': 2.0}
     """
     count = len(players)
-    present = np.array(list(itertools.product([False, True], repeat=count)))
-    reached = np.asarray(value(present), "float64")
-    by_coalition = {tuple(row): reached[i] for i, row in enumerate(present.tolist())}
+    present = map(tuple, coalitions(count).tolist())
+    by_coalition = dict(zip(present, reached.astype("float64"), strict=True))
     shares = {}
     for index, player in enumerate(players):
         share = 0.0

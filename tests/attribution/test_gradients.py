@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_jtav.attribution import gradients
 from keras_jtav.attribution.gradients import (
     class_activation_map,
     hook,
@@ -26,6 +27,24 @@ def test_the_sum_is_what_the_way_adds():
     effect = integrated_gradients(curved, end)
     ends = curved(tf.constant(np.stack([end, 0 * end])))
     assert abs(effect.sum() - float(ends[0] - ends[1])) < 1e-3
+
+
+def test_many_numbers_go_in_parts_and_give_the_same(monkeypatch):
+    points = []
+
+    def curved(x):
+        points.append(len(x))
+        return tf.reduce_sum(tf.tanh(3 * x), axis=1) * tf.exp(x[:, 0])
+
+    end = np.array([0.7, -0.4, 0.1], "float32")
+    expected = integrated_gradients(curved, end, steps=5)
+    monkeypatch.setattr(gradients, "MOST_NUMBERS_AT_ONCE", 7)
+    effect = integrated_gradients(curved, end, steps=5)
+    monkeypatch.setattr(gradients, "MOST_NUMBERS_AT_ONCE", 2)
+    one_by_one = integrated_gradients(curved, end, steps=5)
+    assert points == [5] + [2, 2, 1] + 5 * [1]
+    np.testing.assert_allclose(effect, expected, rtol=1e-6)
+    np.testing.assert_allclose(one_by_one, expected, rtol=1e-6)
 
 
 def test_what_is_not_read_adds_nothing():

@@ -2,7 +2,7 @@ import itertools
 
 import numpy as np
 
-from keras_jtav.attribution.shapley import shapley_values
+from keras_jtav.attribution.shapley import coalitions, shapley_values
 
 
 def by_orders(players, reached):
@@ -25,7 +25,7 @@ def test_they_are_the_mean_over_all_orders():
     def reached(present):
         return table[tuple(present.astype(int))]
 
-    shares = shapley_values(players, lambda rows: np.array([reached(r) for r in rows]))
+    shares = shapley_values(players, np.array([reached(r) for r in coalitions(4)]))
     expected = by_orders(players, reached)
     for player in players:
         assert abs(shares[player] - expected[player]) < 1e-12
@@ -33,10 +33,10 @@ def test_they_are_the_mean_over_all_orders():
 
 
 def test_a_player_who_adds_nothing_gets_nothing():
-    shares = shapley_values(["used", "unused"], lambda rows: rows[:, 0] * 3.0)
+    shares = shapley_values(["used", "unused"], coalitions(2)[:, 0] * 3.0)
     assert shares == {"used": 3.0, "unused": 0.0}
 
 
 def test_players_who_need_each_other_share():
-    shares = shapley_values(["a", "b"], lambda rows: rows.all(axis=1) * 1.0)
+    shares = shapley_values(["a", "b"], coalitions(2).all(axis=1) * 1.0)
     assert shares == {"a": 0.5, "b": 0.5}
