@@ -30,6 +30,8 @@ if platform.machine() in ("x86_64", "AMD64"):
     # operations on CPUs with neural network instructions only.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
+__version__ = "0.1.0"  # pyproject.toml reads it here
+
 _HOMES = {
     "Component": "config",
     "Config": "config",

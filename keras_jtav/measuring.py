@@ -6,7 +6,6 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 
 import keras
@@ -29,6 +28,7 @@ from keras_jtav.process_memory import seldom_collected
 from keras_jtav.reporting import RetrievalReport, simple_features
 from keras_jtav.training import release_models, seed_everything
 from keras_jtav.transfer import pretrained_pictures, train_phases
+from keras_jtav.versions import versions_of
 
 SENTIMENT_METRICS = ("auc", "weighted_f1", "weighted_precision", "accuracy")
 PACKAGES = ("keras-jtav", "keras", "tensorflow", "numpy", "scikit-learn")
@@ -78,7 +78,7 @@ def measure(
         "split": _split_hash(prepared),
         "posts": {name: len(posts) for name, posts in prepared.posts.items()},
         "seconds": round(time.monotonic() - start, 1),
-        "versions": {package: version(package) for package in PACKAGES},
+        "versions": versions_of(PACKAGES),
         "backend": keras.backend.backend(),
         "devices": keras.distribution.list_devices(),
         "config": json.loads(config.to_json()),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import partial
 
 import keras
@@ -16,6 +19,36 @@ from keras_jtav.layers import WordVectors
 from keras_jtav.tasks import TASKS
 from keras_jtav.tasks.heads import HEADS
 from keras_jtav.tasks.image2song import build_image2song
+
+
+@keras.saving.register_keras_serializable(package="keras_jtav")
+class PairModel(keras.Model):
+    """What retrieval trains: a functional model that is saved as what it is built from.
+
+    Keras's own description of a model forgets that models inside of it share layers, as
+    both sides of a pair share the tables of words, and could not be loaded.
+
+    Args:
+        inputs: As of ``keras.Model``.
+        outputs: As of ``keras.Model``.
+        built_from: JSON text of the config, the spec and the precision.
+    """
+
+    def __init__(self, inputs, outputs, built_from, **kwargs):
+        super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+        self.built_from = built_from
+
+    def get_config(self):
+        """Return what it was built from."""
+        return {"name": self.name, "built_from": self.built_from}
+
+    @classmethod
+    def from_config(cls, config):
+        """Build it again; its weights are loaded by Keras."""
+        given = json.loads(config["built_from"])
+        described = without_files(Config.from_json(json.dumps(given["config"])))
+        spec = FeatureSpec.from_dict(given["spec"])
+        return build_model(described, spec, precision=given["precision"])["train"]
 
 
 def build_model(
@@ -49,9 +82,30 @@ def build_model(
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
-        return _assemble(config, spec, word_vectors)
+        models = _assemble(config, spec, word_vectors)
+        if config.task == "retrieval":
+            given = {"config": json.loads(config.to_json()), "spec": asdict(spec)}
+            built_from = json.dumps({**given, "precision": precision})
+            train = models["train"]
+            models["train"] = PairModel(
+                train.input, train.output, built_from, name=train.name
+            )
+        return models
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def without_files(config: Config) -> Config:
+    """Return the config of a model whose weights come from elsewhere.
+
+    Its encoders neither read nor fetch a file of pretrained weights.
+    """
+    settings = []
+    for modality in config.modalities:
+        builder = ENCODERS[modality][getattr(config, modality).name]
+        if "weights" in inspect.signature(builder).parameters:
+            settings.append(f"{modality}.weights=none")
+    return config.override(settings)
 
 
 def _assemble(

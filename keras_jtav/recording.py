@@ -8,7 +8,6 @@ import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 
 from keras_jtav import console
@@ -46,6 +45,7 @@ from keras_jtav.sharding import (
     read_table,
     strange_files,
 )
+from keras_jtav.versions import versions_of
 
 PACKAGES = ("keras-jtav", "keras", "tensorflow", "numpy", "librosa")
 
@@ -172,7 +172,7 @@ def _write_index(
         "settings": fixed_settings(config),
         "modalities": config.modalities,
         "class_names": table.class_names,
-        "versions": {package: version(package) for package in PACKAGES},
+        "versions": versions_of(PACKAGES),
         "counts": {name: len(split) for name, split in splits.items()},
         "shards": [
             {

@@ -6,7 +6,6 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -34,9 +33,11 @@ from keras_jtav.serving.export import can_export, check_exportable, export_model
 from keras_jtav.train_along import train_along
 from keras_jtav.training import seed_everything
 from keras_jtav.transfer import pretrained_pictures, train_phases
+from keras_jtav.versions import versions_of
 
 RUNS_FOLDER = Path("runs")
 EXPORTS_FOLDER = Path("exported_models")
+PACKAGES = ("keras-jtav", "tensorflow", "keras")
 FUSION_NAMES = {
     "cmf_ap": "JTAV",
     "tensor_fusion": "tensor fusion",
@@ -268,12 +269,8 @@ def _page_facts(
         "data": summarize(prepared.posts, *arguments),
         "examples": [] if prepared.ready is not None else report.examples(),
         "charts": {name: svg_text(chart) for name, chart in charts.items()},
-        "versions": _versions(),
+        "versions": versions_of(PACKAGES),
     }
-
-
-def _versions() -> dict[str, str]:
-    return {name: version(name) for name in ("keras-jtav", "tensorflow", "keras")}
 
 
 def export_settings(config: Config, prepared: Prepared, measured: Mapping) -> dict:
@@ -283,7 +280,7 @@ def export_settings(config: Config, prepared: Prepared, measured: Mapping) -> di
         "class_names": list(prepared.class_names),
         "preprocessing": json.loads(prepared.preprocessor.json_settings()),
         "config": json.loads(config.to_json()),
-        "versions": _versions(),
+        "versions": versions_of(PACKAGES),
         **measured,
     }
 

@@ -9,6 +9,7 @@ import keras_jtav
 
 PACKAGE = Path(keras_jtav.__file__).parent
 ORDER = (
+    "versions",
     "quiet",
     "process_memory",
     "options",
@@ -105,6 +106,12 @@ def test_a_file_imports_only_from_rooms_before_its_own(path):
 def test_tensorflow_is_used_in_its_rooms_alone(path):
     if room_of(path) not in TENSORFLOW_ROOMS:
         assert not any(m.split(".")[0] == "tensorflow" for m in imported_modules(path))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_nothing_asks_how_the_package_was_installed(path):
+    """``train.py`` runs from a checkout where only the requirements are installed."""
+    assert "importlib.metadata" not in set(imported_modules(path))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))

@@ -16,7 +16,7 @@ from keras_jtav.config import Config
 from keras_jtav.data.post import Post, Rejection
 from keras_jtav.features.spec import FeatureSpec
 from keras_jtav.layers import WordVectors
-from keras_jtav.model import build_model
+from keras_jtav.model import build_model, without_files
 from keras_jtav.serving.predictor import Predictor
 
 PARTS = ("image", "audio", "lyrics", "caption")
@@ -71,11 +71,8 @@ class Network:
                 "image2song matches by distances and has no logit, so that it can "
                 "neither be explained nor become ONNX. Use a model with matching=jtav."
             )
-        if "image" in config.modalities and "weights" in config.image.kwargs:
-            config = config.override(["image.weights=none"])  # they come from the model
-        self.config = config
-        spec = settings["preprocessing"]["spec"]
-        self.spec = FeatureSpec(**{**spec, "tag_rows": tuple(spec["tag_rows"])})
+        self.config = config = without_files(config)
+        self.spec = FeatureSpec.from_dict(settings["preprocessing"]["spec"])
         self._predictor = predictor
         self.models = build_model(config, self.spec)
         own = {id(v): v for model in self.models.values() for v in model.variables}

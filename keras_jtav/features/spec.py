@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,11 @@ class FeatureSpec:
     def image_dtype(self) -> str:
         """Type of ``image``."""
         return "float32" if self.image_features else "uint8"
+
+    @classmethod
+    def from_dict(cls, sizes: Mapping) -> FeatureSpec:
+        """Return the spec that JSON gave back."""
+        return cls(**{**sizes, "tag_rows": tuple(sizes["tag_rows"])})
 
     @classmethod
     def from_options(

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -217,6 +219,36 @@ def test_models_that_are_saved_load_and_answer_alike(models, make_features, tmp_
         expected = encode(models[name], features)
         for key, array in encode(loaded, features).items():
             np.testing.assert_allclose(array, expected[key], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["tower_units=0"],
+        ["tower_units=4"],
+        ["matching=image2song", "modalities=text,image"],
+    ],
+    ids=["paper", "towers", "image2song"],
+)
+def test_what_is_trained_loads_and_answers_alike(
+    settings, spec, small_settings, make_features, tmp_path
+):
+    config = Config().override(["task=retrieval", *small_settings, *settings])
+    sizes = replace(spec, lsa_dim=4, tag_rows=(2, 3, 4))
+    model = build_model(config, sizes)["train"]
+    random = np.random.default_rng(0)
+    for weight in model.weights:
+        weight.assign_add(random.uniform(0, 0.1, weight.shape))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert len(loaded.weights) == len(model.weights)
+    shapes = {tensor.name: tensor.shape[1:] for tensor in model.inputs}
+    given = make_features(8, segments=1)
+    features = {
+        name: np.resize(given.get(name, np.arange(8)), (4, *shape))
+        for name, shape in shapes.items()
+    }
+    np.testing.assert_allclose(loaded(features), model(features), atol=1e-5)
 
 
 @pytest.mark.parametrize("modalities", ["audio,image", "text,image"])
