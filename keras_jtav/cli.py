@@ -17,14 +17,15 @@ from keras_jtav.experiments import EXPERIMENTS, find_experiment, with_released_c
 from keras_jtav.explain_command import add_explain
 from keras_jtav.index_command import add_index
 from keras_jtav.manifest_command import add_manifest
-from keras_jtav.options import DataOptions
 from keras_jtav.predict_command import add_predict
 from keras_jtav.quiet import quiet_import
 from keras_jtav.serve_command import add_serve
 from keras_jtav.shared_options import (
     add_data_options,
-    add_outside,
+    add_row_options,
+    add_settings,
     config_from_options,
+    settings_from_options,
 )
 
 FORMATS = ("savedmodel", "onnx")
@@ -177,7 +178,9 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_check)
     parser.add_argument("table", type=Path, help=".csv, .jsonl or .parquet of posts")
     parser.add_argument("--task", choices=TASKS, help="default: what the table allows")
-    add_outside(parser)
+    add_row_options(parser)
+    parser.add_argument("--seed", type=int, metavar="N", help="of the split; default 0")
+    add_settings(parser)
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -272,7 +275,16 @@ def _check(options: argparse.Namespace) -> int:
 
     from keras_jtav.data.check import check_table
 
-    data = DataOptions(outside=options.outside)
-    report = check_table(options.table, options.task, data, progress=tqdm)
+    tasks = TASKS if options.task is None else (options.task,)
+    configs = {task: settings_from_options(task, options) for task in tasks}
+    config = configs[tasks[0]]
+    report = check_table(
+        options.table,
+        options.task,
+        {task: config.data for task, config in configs.items()},
+        config.split_seed,
+        "text" in config.modalities and not config.features.fasttext,
+        tqdm,
+    )
     print(report.render())
     return int(report.fatal)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from keras_jtav.config import Config, look_up
+from keras_jtav.options import TASK_SPLITS
 
 PRESETS: dict[str, tuple[str, ...]] = {
     # Sec. 4.1, as `Config` has it.
@@ -39,10 +40,6 @@ PRESETS: dict[str, tuple[str, ...]] = {
         "train.weight_decay=10",
     ),
 }
-TASK_SETTINGS: dict[str, tuple[str, ...]] = {
-    "sentiment": (),
-    "retrieval": ("data.split=dagger",),
-}
 SMALL_TASK_SETTINGS: dict[str, tuple[str, ...]] = {
     "sentiment": ("train.steps=600", "train.modality_dropout=0.3"),
     "retrieval": (
@@ -71,7 +68,7 @@ def preset_config(task: str, preset: str = "paper") -> Config:
         >>> preset_config("retrieval", "small").data.split
         'dagger'
     """
-    settings = [f"task={task}", *look_up("task", task, TASK_SETTINGS)]
+    settings = [f"task={task}", f"data.split={look_up('task', task, TASK_SPLITS)}"]
     settings += look_up("preset", preset, PRESETS)
     if preset == "small":
         settings += SMALL_TASK_SETTINGS[task]

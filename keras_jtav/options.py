@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+# How posts are split where `data.split` says nothing else.
+TASK_SPLITS = {"sentiment": "random", "retrieval": "dagger"}
+
 
 @dataclass(frozen=True)
 class DataOptions:

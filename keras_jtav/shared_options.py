@@ -51,16 +51,38 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         help="start the picture encoder from weights; with the small preset it is "
         "then SqueezeNet",
     )
-    add("--max-rejected", type=float, metavar="SHARE", help="default: 0.05")
-    add_outside(parser)
+    add_row_options(parser)
     add("--seed", type=int, metavar="N", help="decides every random choice; default: 0")
-    add(
+    add_settings(parser)
+
+
+def add_row_options(parser: argparse.ArgumentParser) -> None:
+    """Add which rows of a table are accepted, and how many may not be."""
+    parser.add_argument(
+        "--max-rejected", type=float, metavar="SHARE", help="default: 0.05"
+    )
+    add_outside(parser)
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add the option for all settings that have none of their own."""
+    parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="KEY=VALUE",
         help="any other setting, such as text.units=64; a wrong key lists the valid",
     )
+
+
+def settings_from_options(task: str, options: argparse.Namespace) -> Config:
+    """Return the small preset with what the options of a command change in it.
+
+    Raises:
+        ValueError: An unknown key or value.
+    """
+    config = preset_config(task, "small")
+    return config.override([*_settings_of_flags(options), *options.set])
 
 
 def config_from_options(options: argparse.Namespace) -> Config:
@@ -77,9 +99,7 @@ def config_from_options(options: argparse.Namespace) -> Config:
         if options.preset == "small":
             settings += ["image=squeezenet", "features.image_size=224"]
         settings.append(f"image.weights={options.image_weights}")
-    given = {key: getattr(options, name, None) for name, key in FLAGS.items()}
-    settings += [f"{key}={value}" for key, value in given.items() if value is not None]
-    config = config.override(settings)
+    config = config.override([*settings, *_settings_of_flags(options)])
     if Path(options.dataset).suffix.lower() in MANIFEST_SUFFIXES:
         manifest = Component("manifest", {"path": options.dataset})
         config = dataclasses.replace(config, dataset=manifest)
@@ -92,3 +112,8 @@ def config_from_options(options: argparse.Namespace) -> Config:
         dataset = Component(options.dataset, {"folder": options.data_dir})
         config = dataclasses.replace(config, dataset=dataset)
     return config.override(options.set)
+
+
+def _settings_of_flags(options: argparse.Namespace) -> list[str]:
+    given = {key: getattr(options, name, None) for name, key in FLAGS.items()}
+    return [f"{key}={value}" for key, value in given.items() if value is not None]

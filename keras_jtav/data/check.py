@@ -15,7 +15,8 @@ from keras_jtav.data.pairs import unify_songs
 from keras_jtav.data.post import TEXT_PARTS, Post, PostTable
 from keras_jtav.data.splits import split_posts
 from keras_jtav.data.tables import read_table
-from keras_jtav.data.task_rules import post_problem, split_problem
+from keras_jtav.data.task_rules import post_problem, split_problem, words_problem
+from keras_jtav.options import TASK_SPLITS
 
 MIN_CLASS_SHARE = 0.1
 MIN_CLASS_POSTS = MIN_SONGS = 3  # one for each part of a split
@@ -26,8 +27,9 @@ Parts = Mapping[str, Sequence[Post]]
 def check_table(
     path: Path | str,
     task: str | None = None,
-    data: DataOptions | None = None,
+    data: DataOptions | Mapping[str, DataOptions] | None = None,
     seed: int = 0,
+    trains_words: bool = True,
     progress: Callable[[Sequence], Iterable] = iter,
 ) -> CheckReport:
     """Look at a table of posts the way training would, and further.
@@ -35,9 +37,10 @@ def check_table(
     Args:
         path: What ``read_manifest`` reads; a table it cannot read is a finding too.
         task: ``sentiment`` or ``retrieval``; ``None`` looks at both.
-        data: How training would split, and what it accepts and may read; ``None``: the
-            defaults.
+        data: How training would split, and what it accepts and may read: for all
+            tasks, or for each by its name; ``None``: the defaults of each.
         seed: Of the split.
+        trains_words: Whether word vectors would be trained on the texts.
         progress: Wraps the list of files while they are decoded, such as ``tqdm``.
 
     Raises:
@@ -48,10 +51,14 @@ def check_table(
             f"`task` must be one of {', '.join(TASKS)}; received {task!r}."
         )
     tasks = TASKS if task is None else (task,)
-    data = data or DataOptions()
+    if data is None:
+        data = {name: DataOptions(split=TASK_SPLITS[name]) for name in tasks}
+    elif isinstance(data, DataOptions):
+        data = dict.fromkeys(tasks, data)
+    may_read = data[tasks[0]]
     try:
-        columns, rows = read_table(path, data.max_table_bytes)
-        table = read_manifest(path, "keep", data.outside, data.max_table_bytes)
+        columns, rows = read_table(path, may_read.max_table_bytes)
+        table = read_manifest(path, "keep", may_read.outside, may_read.max_table_bytes)
     except (ValueError, FileNotFoundError) as error:
         finding = Finding("error", "table", "", str(error), "unreadable table")
         problems = {name: [str(error)] for name in tasks}
@@ -64,7 +71,7 @@ def check_table(
     def place(post: Post) -> str:
         return f"{places.get(post.id, 'post')} ({post.id})"
 
-    media = check_media(table.posts, place, data, progress)
+    media = check_media(table.posts, place, may_read, progress)
     findings = [
         Finding("warning", "table", "", hint, "ignored column")
         for hint in column_hints(columns)
@@ -76,7 +83,7 @@ def check_table(
     findings += [*media.findings, *_texts(table.posts, place)]
     problems, splits = {}, {}
     for name in tasks:
-        check = _TaskCheck(name, table, media, data, place)
+        check = _TaskCheck(name, table, media, data[name], place, trains_words)
         splits[name] = check.split(seed)
         problems[name], findings = check.problems, [*findings, *check.findings]
     return CheckReport(
@@ -97,6 +104,7 @@ class _TaskCheck:
         media: MediaCheck,
         data: DataOptions,
         place: Callable[[Post], str],
+        trains_words: bool,
     ) -> None:
         self.problems: list[str] = []
         self.findings: list[Finding] = []
@@ -105,6 +113,7 @@ class _TaskCheck:
         self._media = media
         self._data = data
         self._place = place
+        self._trains_words = trains_words
 
     def split(self, seed: int) -> Parts:
         """Go through the steps of training; return the split, empty where it fails."""
@@ -126,6 +135,8 @@ class _TaskCheck:
         self._count([post for post in usable if not {post.audio, post.image} & bad])
         if parts:
             problem = split_problem(parts, self._task, self._table.class_names)
+            if not problem and self._trains_words:
+                problem = words_problem(parts["train"])
             self.problems += [problem] if problem else []
             self._leaks(parts)
         return parts

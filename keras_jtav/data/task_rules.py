@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -74,6 +75,23 @@ def split_problem(
                 "ranking needs 2 or more: add songs"
             )
     return ""
+
+
+def words_problem(posts: Sequence[Post]) -> str:
+    """Return why word vectors cannot be trained on posts; empty if they can.
+
+    Example:
+        >>> words_problem([Post("p1", {"caption": "so happy"})])
+        ''
+    """
+    texts = [text for post in posts for text in post.texts.values()]
+    if any(re.search(r"[^\W_]", text) for text in texts):
+        return ""
+    return (
+        f"word vectors need text to be trained on, and the {len(posts)} posts of the "
+        "training split hold no word: fill `lyrics` or `caption`, give --fasttext a "
+        "vector file, or leave text out with --set modalities=audio,image"
+    )
 
 
 def modality_problem(

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 from PIL import Image
 
-from keras_jtav.config import DataOptions
+from keras_jtav.config import TASKS, DataOptions
 from keras_jtav.data.check import check_table
 from keras_jtav.data.check_report import CheckReport, Finding, Summary
 from keras_jtav.data.manifest import read_manifest
@@ -20,6 +20,8 @@ from keras_jtav.data.task_rules import (
     post_problem,
     split_problem,
 )
+from keras_jtav.experiments import preset_config
+from keras_jtav.preparation import prepare, silent
 
 NUM_POSTS = 42
 SUFFIXES = ("wav", "ogg", "mp3")
@@ -382,3 +384,54 @@ def test_files_outside_of_the_folder_are_findings(table, tmp_path_factory):
     assert "allow such files with --outside" in report.render()
     lenient = replace(LENIENT, outside=True)
     assert found(check(folder, rows, "sentiment", lenient)) == set()
+
+
+def as_it_is(rows):
+    pass
+
+
+def no_words(rows):
+    for row in rows.values():
+        row["caption"] = ""
+
+
+def two_groups(rows):
+    for number, row in enumerate(rows.values()):
+        row["group"] = f"author {number // 30}"
+
+
+def one_class(rows):
+    for row in rows.values():
+        row["label"] = "glad"
+
+
+def few_songs(rows):
+    for row in rows.values():
+        row["song"] = f"song {len(row['audio']) % 2}"
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    "spoil", [as_it_is, no_words, two_groups, one_class, few_songs]
+)
+def test_the_verdict_is_that_of_training(table, spoil, task):
+    folder, rows = table
+    spoil(rows)
+    fatal = check(folder, rows, task, data=None).fatal
+    manifest = ["dataset=manifest", f"dataset.path={folder / 'posts.csv'}"]
+    config = preset_config(task, "small").override(manifest)
+    try:
+        prepare(config, silent)
+    except ValueError:
+        assert fatal
+    else:
+        assert not fatal
+
+
+def test_words_are_needed_only_where_they_are_trained(table):
+    folder, rows = table
+    no_words(rows)
+    (problem,) = check(folder, rows, "sentiment").problems["sentiment"]
+    assert "posts of the training split hold no word" in problem
+    report = check(folder, rows, "sentiment", trains_words=False)
+    assert report.problems == {"sentiment": []}
