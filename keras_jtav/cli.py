@@ -13,12 +13,13 @@ from pathlib import Path
 
 from keras_jtav.config import PRECISIONS, STRATEGIES, TASKS
 from keras_jtav.demo_command import add_demo
-from keras_jtav.experiments import EXPERIMENTS, find_experiment, with_released_convnet
+from keras_jtav.experiments import EXPERIMENTS, find_experiment
 from keras_jtav.explain_command import add_explain
 from keras_jtav.index_command import add_index
 from keras_jtav.manifest_command import add_manifest
 from keras_jtav.predict_command import add_predict
 from keras_jtav.quiet import quiet_import
+from keras_jtav.row_weights import with_image_weights, with_released_convnet
 from keras_jtav.serve_command import add_serve
 from keras_jtav.shared_options import (
     add_data_options,
@@ -214,6 +215,8 @@ def _train(options: argparse.Namespace) -> int:
             name = f"{name}-{options.task}"
         if options.convnet_weights is not None:
             experiment = with_released_convnet(experiment, options.convnet_weights)
+        if options.image_weights is not None:
+            experiment = with_image_weights(experiment, options.image_weights)
         arguments = (config, options.runs, options.resplit, options.runs_dir)
         workers = default_workers() if options.workers is None else options.workers
         run_table(name, experiment, *arguments, workers)

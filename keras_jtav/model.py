@@ -150,6 +150,23 @@ def _set_latent_semantics(models: Mapping[str, keras.Model], table: np.ndarray) 
                 layer.set_weights([table])
 
 
+def check_weights(config: Config) -> None:
+    """Raise what reading pretrained weights would raise, before anything is trained.
+
+    Raises:
+        OSError: A file of weights that is not there and cannot be fetched.
+        ValueError: A file that cannot be read into its encoder.
+    """
+    spec = FeatureSpec.from_options(config.features)
+    for modality in config.modalities:
+        component = getattr(config, modality)
+        builder = ENCODERS[modality][component.name]
+        parameter = inspect.signature(builder).parameters.get("weights")
+        default = "none" if parameter is None else parameter.default
+        if component.kwargs.get("weights", default) != "none":
+            builder(spec, **component.kwargs)
+
+
 def check_config(config: Config) -> None:
     """Refuse unknown components and arguments that theirs do not take.
 

@@ -22,7 +22,7 @@ from keras_jtav.evaluation.comparison_text import markdown_table
 from keras_jtav.evaluation.figures import save_figure
 from keras_jtav.evaluation.figures_comparison import comparison_figure
 from keras_jtav.experiments import Experiment
-from keras_jtav.model import check_config
+from keras_jtav.model import check_config, check_weights
 from keras_jtav.preparation import usable_splits
 from keras_jtav.process_memory import keep_freed_memory
 from keras_jtav.row_workers import RowTask, measured_rows
@@ -89,7 +89,7 @@ def run_table(
     results = read_results(folder)
     done = {(result["row"], result["run"]) for result in results}
     missing = [key for key in jobs if key not in done]
-    _check_posts({key: jobs[key] for key in missing})
+    _check_rows({key: jobs[key] for key in missing})
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / SETTINGS_FILE, settings)
     console.say(f"{name}: {len(jobs)} rows and runs, {len(jobs) - len(missing)} done")
@@ -160,17 +160,23 @@ def _job(config: Config, settings: Sequence[str], run: int, resplit: bool) -> Co
     return config.override([*settings, *seeds])
 
 
-def _check_posts(jobs: Mapping[tuple[str, int], Config]) -> None:
-    """Raise what any row would raise before training, as far as tables tell it."""
-    checked = set()
-    for (row, run), job in jobs.items():
-        key = repr((job.dataset, job.data, job.split_seed, job.modalities))
-        if key not in checked:
-            checked.add(key)
-            try:
-                usable_splits(job)
-            except ValueError as error:
-                raise ValueError(f"Row {row!r}, run {run + 1}: {error}") from error
+def _check_rows(jobs: Mapping[tuple[str, int], Config]) -> None:
+    """Raise what any row would raise before training, as far as that can be told."""
+    checks = (
+        (usable_splits, ("dataset", "data", "split_seed", "modalities")),
+        (check_weights, ("modalities", "audio", "image", "features")),
+    )
+    for check, parts in checks:
+        checked = set()
+        for (row, run), job in jobs.items():
+            key = repr([getattr(job, part) for part in parts])
+            if key not in checked:
+                checked.add(key)
+                try:
+                    check(job)
+                except (ValueError, OSError) as error:
+                    kind = OSError if isinstance(error, OSError) else ValueError
+                    raise kind(f"Row {row!r}, run {run + 1}: {error}") from error
 
 
 def _refuse_other_settings(folder: Path, settings: str) -> None:

@@ -36,6 +36,7 @@ ORDER = (
     "attribution",
     "onnx_files",
     "experiments",
+    "row_weights",
     "shared_options",
     "predict",
     "index_songs",

@@ -13,10 +13,10 @@ from keras_jtav.experiments import (
     Experiment,
     find_experiment,
     preset_config,
-    with_released_convnet,
 )
 from keras_jtav.measuring import PACKAGES
 from keras_jtav.model import check_config
+from keras_jtav.row_weights import with_image_weights, with_released_convnet
 from keras_jtav.tabulate import read_results, report, run_table
 
 ROWS = {
@@ -264,6 +264,40 @@ def test_the_released_convnet_hears_what_it_heard():
     fusions = find_experiment("fusions", "sentiment", "small")
     with pytest.raises(ValueError, match="belongs to --experiment table1"):
         with_released_convnet(fusions, "model_best.hdf5")
+
+
+def test_table_1_has_the_rows_of_the_paper_and_one_of_ours():
+    rows = find_experiment("table1", "sentiment", "paper").rows
+    assert len(rows) == 19 + 1
+    *_, last, ours = rows
+    assert (last, ours) == ("CMF-AP all", "CMF-AP + residual all")
+    base = preset_config("sentiment", "small")
+    small = find_experiment("table1", "sentiment", "small").rows
+    assert "residual" not in base.override(small["CMF-AP all"]).fusion.kwargs
+    assert base.override(small[ours]).fusion == base.fusion
+
+
+def test_rows_of_several_networks_of_pictures_take_no_file():
+    experiment = find_experiment("table1", "sentiment", "paper")
+    scratch = with_image_weights(experiment, "none").rows
+    base = preset_config("sentiment", "paper")
+    for name in ("F-VGG", "F-ResNet", "F-DenseNet"):
+        assert base.override(scratch[name]).image.kwargs == {"weights": "none"}
+    assert scratch["CMF-AP all"] == experiment.rows["CMF-AP all"]
+    with pytest.raises(ValueError, match=r"densenet121, resnet101, vgg19, and a\.h5"):
+        with_image_weights(experiment, "a.h5")
+    small = find_experiment("table1", "sentiment", "small")
+    assert with_image_weights(small, "a.h5") == small
+
+
+def test_weights_that_cannot_be_read_stop_a_table_before_it_trains(
+    config, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(measuring, "train_phases", lambda *_: pytest.fail("trained"))
+    rows = {**ROWS, "pretrained": ("modalities=image", "image.weights=gone.h5")}
+    with pytest.raises(OSError, match=r"Row 'pretrained', run 1: .*gone\.h5"):
+        run_table("two", Experiment("sentiment", rows), config, 1, False, tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def fusion_of(name, task):
