@@ -22,7 +22,7 @@ from keras_jtav.evaluation.probe import probe
 from keras_jtav.evaluation.ranks import PROTOCOLS, chance_ranks, placements
 from keras_jtav.evaluation.stored_placements import store
 from keras_jtav.judging import RetrievalJudge, SentimentJudge
-from keras_jtav.model import build_model
+from keras_jtav.model import build_model, resolved
 from keras_jtav.preparation import Prepared, prepare, silent
 from keras_jtav.process_memory import seldom_collected
 from keras_jtav.reporting import RetrievalReport, simple_features
@@ -81,7 +81,7 @@ def measure(
         "versions": versions_of(PACKAGES),
         "backend": keras.backend.backend(),
         "devices": keras.distribution.list_devices(),
-        "config": json.loads(config.to_json()),
+        "config": json.loads(resolved(config).to_json()),
     }
     return [{"row": name, **result, **about} for name, result in measured.items()]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 
 import keras
 import numpy as np
 
-from keras_jtav.config import Config, check_kwargs, look_up
+from keras_jtav.config import Component, Config, check_kwargs, look_up
 from keras_jtav.encoders import ENCODERS
 from keras_jtav.features.spec import FeatureSpec
 from keras_jtav.fusion import FUSIONS
@@ -148,6 +148,34 @@ def _set_latent_semantics(models: Mapping[str, keras.Model], table: np.ndarray) 
         for layer in model.layers:
             if layer.name == "latent_semantics":
                 layer.set_weights([table])
+
+
+def resolved(config: Config) -> Config:
+    """Return the config with every argument of its components written out.
+
+    What a run leaves behind must not change its meaning with a later default.
+
+    Example:
+        >>> resolved(Config()).fusion.kwargs["heads"]
+        1
+    """
+    builders = {m: ENCODERS[m][getattr(config, m).name] for m in config.modalities}
+    if config.matching.name == "image2song":
+        builders["matching"] = build_image2song
+    else:
+        builders["fusion"] = FUSIONS[config.fusion.name]
+        builders["head"] = HEADS[config.head.name]
+    components = {}
+    for key, builder in builders.items():
+        component = getattr(config, key)
+        defaults = {
+            name: parameter.default
+            for name, parameter in inspect.signature(builder).parameters.items()
+            if parameter.default is not inspect.Parameter.empty
+        }
+        arguments = json.loads(json.dumps({**defaults, **component.kwargs}))
+        components[key] = Component(component.name, arguments)
+    return replace(config, **components)
 
 
 def check_weights(config: Config) -> None:

@@ -19,6 +19,7 @@ from keras_jtav.data.record_stream import StreamedFeatures
 from keras_jtav.data.splits import split_posts
 from keras_jtav.data.task_rules import (
     modality_problem,
+    perception_problem,
     post_problem,
     split_problem,
 )
@@ -243,6 +244,7 @@ def check_splits(
         ValueError: The message says what is lacking.
     """
     problem = split_problem(splits, config.task, class_names)
+    problem = problem or perception_problem(splits, config.modalities)
     if not problem and config.task == "retrieval":
         posts = [post for split in splits.values() for post in split]
         problem = modality_problem(posts, config.modalities, config.data.max_rejected)

@@ -132,7 +132,11 @@ def measure_row(task: RowTask) -> list[dict]:
 
     if not task.lines_path.exists():
         config, baseline = task.config, task.baseline
-        lines = measure(task.row, task.run, config, task.folder, baseline)
+        try:
+            lines = measure(task.row, task.run, config, task.folder, baseline)
+        except ValueError as error:
+            message = f"Row {task.row!r}, run {task.run + 1}: {error}"
+            raise ValueError(message) from error
         with written_whole(task.lines_path) as aside:
             aside.write_text(json.dumps(lines), encoding="utf-8")
         shutil.rmtree(task.folder)

@@ -18,7 +18,7 @@ from keras_jtav.data.whole_file import written_whole
 from keras_jtav.devices import check_devices, join_processes
 from keras_jtav.evaluation.figures import svg_text
 from keras_jtav.judging import JUDGES
-from keras_jtav.model import build_model, check_config
+from keras_jtav.model import build_model, check_config, resolved
 from keras_jtav.pages import write_run_page
 from keras_jtav.pages.run_page import FACTS_FILE
 from keras_jtav.preparation import Prepared, prepare
@@ -85,6 +85,7 @@ def run(
         OSError: A file that cannot be read or written.
     """
     check_config(config)
+    config = resolved(config)
     check_exportable(config)
     check_devices(config.train)
     processes = join_processes(config.train)

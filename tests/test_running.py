@@ -8,13 +8,16 @@ from PIL import Image
 import keras_jtav.running as run_module
 from keras_jtav.config import Config
 from keras_jtav.experiments import preset_config
+from keras_jtav.model import resolved
 from keras_jtav.preparation import prepare
 from keras_jtav.running import last_run, model_name, new_run, run
 
 
 def test_a_run_leaves_what_it_promises(finished_run):
     config, result = finished_run
-    assert Config.load(result.folder / "config.json") == config
+    saved = Config.load(result.folder / "config.json")
+    assert saved == resolved(config)
+    assert saved.fusion.kwargs["heads"] == 1  # a default that nobody set
     assert (result.folder / "rejected.csv").exists()
     assert list((result.folder / "tensorboard").rglob("events*"))
     assert (result.exported / "saved_model.pb").exists()

@@ -122,6 +122,15 @@ def test_posts_that_a_row_cannot_use_stop_a_table_before_it_trains(
     assert not list(tmp_path.iterdir())
 
 
+def test_an_error_of_a_row_names_it(config, tmp_path, monkeypatch):
+    def diverged(*_):
+        raise ValueError("A system's vectors hold NaN")
+
+    monkeypatch.setattr(measuring, "train_phases", diverged)
+    with pytest.raises(ValueError, match="Row 'BiGRU', run 1: A system's vectors"):
+        run_table("two", Experiment("sentiment", ROWS), config, 1, False, tmp_path)
+
+
 def test_time_left_is_that_of_the_rows_that_are_left(monkeypatch):
     monkeypatch.setattr(console.time, "monotonic", iter(range(0, 9999, 30)).__next__)
     shown = []

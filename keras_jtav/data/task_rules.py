@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from keras_jtav.data.post import Post
 
+PERCEIVED = {"text": ("lyrics", "caption"), "audio": ("audio",), "image": ("image",)}
 SIDES = {
     "song": (("audio", "audio"), ("text", "lyrics")),
     "query": (("image", "image"), ("text", "caption")),
@@ -92,6 +93,31 @@ def words_problem(posts: Sequence[Post]) -> str:
         "training split hold no word: fill `lyrics` or `caption`, give --fasttext a "
         "vector file, or leave text out with --set modalities=audio,image"
     )
+
+
+def perception_problem(
+    parts: Mapping[str, Sequence[Post]], modalities: Sequence[str]
+) -> str:
+    """Return in which split a system perceives nothing at all; empty if in none.
+
+    Single posts of which it perceives nothing are judged by what it learned of absence.
+
+    Example:
+        >>> parts = {"train": [Post("p1", {"caption": "so happy"})]}
+        >>> perception_problem(parts, ["text"])
+        ''
+        >>> perception_problem(parts, ["audio"]).split(",")[0]
+        'no post of the train split has audio'
+    """
+    perceived = [part for m in modalities for part in PERCEIVED[m]]
+    for name, posts in parts.items():
+        if all(set(perceived) <= set(post.missing) for post in posts):
+            return (
+                f"no post of the {name} split has {' or '.join(perceived)}, and "
+                f"modalities={','.join(modalities)} perceive nothing else: add what is "
+                "missing, or choose other modalities"
+            )
+    return ""
 
 
 def modality_problem(

@@ -435,3 +435,15 @@ def test_words_are_needed_only_where_they_are_trained(table):
     assert "posts of the training split hold no word" in problem
     report = check(folder, rows, "sentiment", trains_words=False)
     assert report.problems == {"sentiment": []}
+
+
+def test_a_system_that_perceives_nothing_of_a_split_is_refused(table):
+    folder, rows = table
+    for row in rows.values():
+        row["audio"] = ""
+    check(folder, rows, "sentiment")
+    manifest = ["dataset=manifest", f"dataset.path={folder / 'posts.csv'}"]
+    config = preset_config("sentiment", "small").override(manifest)
+    with pytest.raises(ValueError, match="no post of the train split has audio, and"):
+        prepare(config.override(["modalities=audio"]), silent)
+    prepare(config.override(["modalities=text,audio"]), silent)

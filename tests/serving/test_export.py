@@ -12,6 +12,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from keras_jtav.later_export import export_run
+from keras_jtav.model import resolved
 from keras_jtav.options import DataOptions
 from keras_jtav.preparation import load_table
 from keras_jtav.serving.export import export_model, fingerprint
@@ -116,7 +117,7 @@ def test_settings_travel_inside(exported):
     settings = predictor.settings
     assert settings["task"] == config.task
     assert settings["class_names"] == ["negative", "positive"]
-    assert settings["config"] == json.loads(config.to_json())
+    assert settings["config"] == json.loads(resolved(config).to_json())
     assert settings["preprocessing"]["sample_rate_hz"] == 22050
     assert len(settings["fingerprint"]) == 16
     assert set(settings["versions"]) == {"keras-jtav", "tensorflow", "keras"}
