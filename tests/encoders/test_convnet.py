@@ -1,9 +1,13 @@
+import h5py
 import keras
 import numpy as np
 import pytest
 
+from keras_jtav.data.home import home_folder
 from keras_jtav.encoders.convnet import build_convnet
 from keras_jtav.features.spec import FeatureSpec
+
+RELEASED = home_folder() / "weights" / "model_best.hdf5"
 
 
 def spec(frames=65):
@@ -55,6 +59,29 @@ def test_released_weights_are_read_by_name_and_stay_frozen(write_old_keras, tmp_
             blocks.get_layer(name).get_weights(), arrays[name], strict=True
         ):
             np.testing.assert_allclose(mine, theirs, rtol=1e-6)
+
+
+@pytest.mark.skipif(
+    not RELEASED.exists(),
+    reason=f"the released tagger, model_best.hdf5 (docs/tables.md), is not {RELEASED}",
+)
+def test_the_released_weights_load_and_tag():
+    """The real file: its arrays are in place, and its own last layer tags a sound."""
+    blocks = build_convnet(spec(), weights=str(RELEASED)).get_layer("convnet")
+    with h5py.File(RELEASED) as file:
+        root = file["model_weights"]
+        for name in [layer.name for layer in blocks.layers if layer.weights]:
+            arrays = [root[name][path] for path in root[name].attrs["weight_names"]]
+            mine = blocks.get_layer(name).get_weights()
+            for one, other in zip(mine, arrays, strict=True):
+                np.testing.assert_array_equal(one, other)
+        kernel, bias = (
+            root["dense_1"][n] for n in root["dense_1"].attrs["weight_names"]
+        )
+        last = np.asarray(build_convnet(spec(469), weights=str(RELEASED))(clips(469)))
+        tags = 1 / (1 + np.exp(-(last[:, -32:] @ kernel[:] + bias[:])))
+    assert tags.shape == (3, 50)
+    assert 0.5 < tags.sum(axis=1).min() < tags.sum(axis=1).max() < 10
 
 
 def test_without_weights_all_of_it_learns():
