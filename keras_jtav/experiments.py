@@ -99,8 +99,9 @@ _SUBSETS = {
     "all": "modalities=text,audio,image",
 }
 _IMAGE2SONG = ("matching=image2song", "features.tags=200")
-# Choosing an encoder by name drops the preset's arguments; these fit lyricsHAN too.
+# Choosing an encoder by name drops the preset's arguments; these fit these two as well.
 _HAN_ARGUMENTS = ("units", "attention_units", "trainable_vectors", "dropout")
+_CONVNET_ARGUMENTS = ("momentum", "dropout")
 # As wide as what CMF-AP returns.
 _HIDDEN_LAYER = {"paper": "fusion.hidden=[128]", "small": "fusion.hidden=[64]"}
 # The judge gets the features themselves: nothing is learned before it.
@@ -126,6 +127,7 @@ def table1(preset: str) -> Experiment:
         preset: ``small`` or ``paper``.
     """
     han = _kept(preset, "text", _HAN_ARGUMENTS)
+    convnet = _kept(preset, "audio", _CONVNET_ARGUMENTS)
     singles = {
         "doc2vec": (
             *(_TEXT, "text=doc2vec", "features.document_dim=100"),
@@ -135,7 +137,7 @@ def table1(preset: str) -> Experiment:
         "BiGRU": (_TEXT, "text.gate=false"),
         "attBiGRU": (_TEXT,),
         "MFCC": (_AUDIO, "audio=mfcc", "features.spectrogram=mel", *_AS_THEY_ARE),
-        "convnet": (_AUDIO, "audio=convnet", "features.spectrogram=mel"),
+        "convnet": (_AUDIO, "audio=convnet", *convnet, "features.spectrogram=mel"),
         "DCRNN-MelS": (_AUDIO, "features.spectrogram=mel"),
         "DCRNN-CQT": (_AUDIO,),
         **_IMAGE_ROWS[preset],

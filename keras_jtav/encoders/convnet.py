@@ -23,7 +23,7 @@ def build_convnet(
 
     With ``weights`` the blocks are those of the authors' music tagger and stay frozen,
     as transfer learning has it. It heard mel spectrograms of 96 bins up to 6,000 Hz,
-    with windows of 43 and steps of 21 ms, as ``RELEASED_CONVNET`` in ``experiments.py``
+    with windows of 43 and steps of 21 ms, as ``RELEASED_CONVNET`` in ``row_weights.py``
     has it. Each segment is brought to mean 0 and deviation 1, as in their code.
     Choice: segments are of our length, theirs are of 29 seconds.
 
