@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -26,3 +27,34 @@ def test_every_system_has_every_run_once(name):
 def test_an_unknown_table_is_named():
     with pytest.raises(ValueError, match=r"'table2'; there are .*table1-synthetic"):
         measured_results("table2")
+
+
+def test_the_papers_table_has_ours_beside_it():
+    text = REPORT.read_text(encoding="utf-8")
+    start = text.index("| modality | approach |")
+    lines = text[start : text.index("\n\n", start)].splitlines()[2:]
+    names = [name for name in measured_tables() if name.startswith("table1")]
+    metrics = ("auc", "weighted_f1", "weighted_precision")
+    expected = {
+        name: {
+            line["row"]: " / ".join(f"{line[m]:.3f}".lstrip("0") for m in metrics)
+            for line in compare(measured_results(name))["paper"]
+        }
+        for name in names
+    }
+    shown: dict[str, list[str]] = {name: [] for name in names}
+    parts = ""
+    for line in lines:
+        kind, approach, _, *ours = (cell.strip() for cell in line.strip("|").split("|"))
+        parts = kind.partition(" ")[0] or parts
+        subset = "all" if parts == "text+audio+image" else parts
+        row = re.sub(" fusion$| \\(JTAV\\)$", "", approach)
+        row = f"{row} {subset}" if row in ("early", "CMF-AP") else row
+        for name, cell in zip(names, ours, strict=True):
+            assert cell == expected[name].get(row, ""), (name, row)
+            shown[name] += [row] if cell else []
+    assert len(lines) == 19 + 2
+    guesses = {"chance", "majority class"}
+    for name in names:
+        ours_only = {row for row in expected[name] if "residual" in row}
+        assert set(expected[name]) - guesses - ours_only <= set(shown[name])
