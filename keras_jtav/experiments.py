@@ -117,7 +117,7 @@ _IMAGE_ROWS: dict[str, dict[str, tuple[str, ...]]] = {
 
 
 def table1(preset: str) -> Experiment:
-    """Return Table 1, and under it our default.
+    """Return Table 1, and under it the small preset's own fusion.
 
     doc2vec (which needs gensim) and MFCC are judged as they are: ``early`` passes them
     on. The small preset has one row of pictures, of the encoder that the base config

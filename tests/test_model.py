@@ -3,7 +3,7 @@ import pytest
 
 from keras_jtav.config import Config
 from keras_jtav.experiments import preset_config
-from keras_jtav.model import build_model, check_config
+from keras_jtav.model import build_model, check_config, without_files
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,14 @@ def test_heavy_layers_compute_in_halves_and_logits_do_not(
         assert by_type[name] == {"float32"}, name
     assert keras.config.dtype_policy().name == "float32"  # as before
     assert all(weight.dtype == "float32" for weight in train.weights)
+
+
+def test_a_model_whose_weights_come_from_elsewhere_reads_no_file():
+    plain = Config()  # DenseNet121, of ImageNet unless something else is said
+    assert "weights" not in plain.image.kwargs
+    assert without_files(plain).image.kwargs["weights"] == "none"
+    settings = ["audio=convnet", "audio.weights=gone.h5", "image=vector"]
+    other = without_files(plain.override(settings))
+    assert other.audio.kwargs["weights"] == "none"
+    assert other.image == plain.override(settings).image
+    assert without_files(plain.override(["modalities=text"])).image == plain.image

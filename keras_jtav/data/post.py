@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from keras_jtav.data.record_folder import RecordFolder
 
 TEXT_PARTS = ("lyrics", "caption")
+# By modality.
+PARTS_OF = {"text": TEXT_PARTS, "audio": ("audio",), "image": ("image",)}
 SPLIT_NAMES = ("train", "validation", "test")
 
 

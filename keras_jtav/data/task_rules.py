@@ -6,9 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from keras_jtav.data.post import Post
+from keras_jtav.data.post import PARTS_OF, Post
 
-PERCEIVED = {"text": ("lyrics", "caption"), "audio": ("audio",), "image": ("image",)}
 SIDES = {
     "song": (("audio", "audio"), ("text", "lyrics")),
     "query": (("image", "image"), ("text", "caption")),
@@ -109,7 +108,7 @@ def perception_problem(
         >>> perception_problem(parts, ["audio"]).split(",")[0]
         'no post of the train split has audio'
     """
-    perceived = [part for m in modalities for part in PERCEIVED[m]]
+    perceived = [part for m in modalities for part in PARTS_OF[m]]
     for name, posts in parts.items():
         if all(set(perceived) <= set(post.missing) for post in posts):
             return (

@@ -16,7 +16,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from keras_jtav.config import MODALITIES
 from keras_jtav.data.pairs import first_rows_of_songs
-from keras_jtav.data.post import TEXT_PARTS, Post
+from keras_jtav.data.post import PARTS_OF, Post
 from keras_jtav.evaluation.cca import (
     RIDGES,
     USUAL_RIDGE,
@@ -25,7 +25,6 @@ from keras_jtav.evaluation.cca import (
 )
 from keras_jtav.evaluation.simple_features import SimpleFeatures, character_vectorizer
 
-PARTS_OF = {"text": TEXT_PARTS, "audio": ("audio",), "image": ("image",)}
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)  # scikit-learn's C: small is strict
 INNER_FOLDS = 3
 MAX_DEVIATIONS = 5.0  # a rare "missing" column would dwarf all others
