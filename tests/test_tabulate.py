@@ -282,7 +282,8 @@ def test_table_1_has_the_rows_of_the_paper_and_one_of_ours():
     assert (last, ours) == ("CMF-AP all", "CMF-AP + residual all")
     base = preset_config("sentiment", "small")
     small = find_experiment("table1", "sentiment", "small").rows
-    assert "residual" not in base.override(small["CMF-AP all"]).fusion.kwargs
+    paper = base.override(small["CMF-AP all"]).fusion.kwargs
+    assert paper == {"attention_units": 32, "units": 64, "normalize": "rms"}
     assert base.override(small[ours]).fusion == base.fusion
 
 
@@ -316,11 +317,10 @@ def fusion_of(name, task):
 
 def test_rows_of_fusions_are_what_they_are_called():
     paper = fusion_of("CMF-AP", "sentiment").fusion
-    assert paper.kwargs == {"attention_units": 32, "units": 64}
-    assert fusion_of("CMF-AP + residual", "sentiment").fusion.kwargs == {
-        **paper.kwargs,
-        "residual": True,
-    }
+    sizes = {"attention_units": 32, "units": 64}
+    assert paper.kwargs == {**sizes, "normalize": "rms"}
+    ours = fusion_of("CMF-AP + residual", "sentiment").fusion
+    assert ours.kwargs == {**sizes, "residual": True}
     assert not fusion_of("early", "sentiment").fusion.kwargs
     assert fusion_of("gated", "retrieval").tower_units == 0
     with_towers = fusion_of("gated + bilinear", "retrieval")

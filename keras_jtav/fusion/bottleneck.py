@@ -21,7 +21,7 @@ def build_bottleneck(
     exchanges: int = 2,
     heads: int = 4,
     units: int = 128,
-    normalize: bool = True,
+    normalize: bool | str = True,
 ) -> keras.Model:
     """Return each modality's tokens after some exchanges, reduced by a dense layer.
 
@@ -39,7 +39,8 @@ def build_bottleneck(
             reads.
         heads: Heads of the attention.
         units: Size of the result.
-        normalize: Whether the vectors are brought to unit length first.
+        normalize: Whether the vectors are brought to one length first, see
+            ``modality_inputs``.
 
     Returns:
         Model from a dict of (batch, dim) vectors to (batch, units).

@@ -20,7 +20,7 @@ def build_cmf_ap(
     heads: int = 1,
     positional_bias: bool = False,
     residual: bool = False,
-    normalize: bool = True,
+    normalize: bool | str = True,
     activation: str = "tanh",
 ) -> keras.Model:
     """Return the fusion ``u = u_tv (+) u_ta (+) u_av``, reduced by a dense layer.
@@ -37,7 +37,8 @@ def build_cmf_ap(
         residual: Whether the vectors themselves stand beside the reconstructed ones in
             ``u``. Not the paper's; a reconstructed vector is the vector times one
             number, so little of it passes while that number is still near 0.
-        normalize: Whether the vectors are brought to unit length first.
+        normalize: Whether the vectors are brought to one length first, see
+            ``modality_inputs``.
         activation: The ``sigma`` of Eq. 3.
 
     Returns:

@@ -10,7 +10,7 @@ from keras_jtav.fusion.modality_inputs import modality_inputs
 
 
 def build_early(
-    dims: Mapping[str, int], *, hidden: Sequence[int] = (), normalize: bool = True
+    dims: Mapping[str, int], *, hidden: Sequence[int] = (), normalize: bool | str = True
 ) -> keras.Model:
     """Return the concatenation of the modalities' vectors.
 
@@ -18,7 +18,8 @@ def build_early(
         dims: Size of each modality's vector, for one to three modalities.
         hidden: Sizes of ReLU layers after the concatenation. None is the paper's form,
             which a linear head can only add up: it learns no interaction of modalities.
-        normalize: Whether the vectors are brought to unit length first.
+        normalize: Whether the vectors are brought to one length first, see
+            ``modality_inputs``.
 
     Returns:
         Model from a dict of (batch, dim) vectors to (batch, units), where ``units`` is

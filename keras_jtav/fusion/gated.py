@@ -11,14 +11,15 @@ from keras_jtav.layers import GatedMultimodalUnit
 
 
 def build_gated(
-    dims: Mapping[str, int], *, units: int = 128, normalize: bool = True
+    dims: Mapping[str, int], *, units: int = 128, normalize: bool | str = True
 ) -> keras.Model:
     """Return the modalities' hidden vectors, summed up with learned gates.
 
     Args:
         dims: Size of each modality's vector, for one to three modalities.
         units: Size of the result.
-        normalize: Whether the vectors are brought to unit length first.
+        normalize: Whether the vectors are brought to one length first, see
+            ``modality_inputs``.
 
     Returns:
         Model from a dict of (batch, dim) vectors to (batch, units).

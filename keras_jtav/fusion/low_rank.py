@@ -15,7 +15,7 @@ def build_low_rank(
     *,
     rank: int = 4,
     units: int = 128,
-    normalize: bool = True,
+    normalize: bool | str = True,
 ) -> keras.Model:
     """Return a linear map of all products of the modalities' coordinates.
 
@@ -23,7 +23,8 @@ def build_low_rank(
         dims: Size of each modality's vector, for one to three modalities.
         rank: Terms of the map's weight tensor.
         units: Size of the result.
-        normalize: Whether the vectors are brought to unit length first.
+        normalize: Whether the vectors are brought to one length first, see
+            ``modality_inputs``.
 
     Returns:
         Model from a dict of (batch, dim) vectors to (batch, units).

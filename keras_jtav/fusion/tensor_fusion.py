@@ -15,7 +15,7 @@ def build_tensor_fusion(
     *,
     projected_units: int = 16,
     units: int = 128,
-    normalize: bool = True,
+    normalize: bool | str = True,
 ) -> keras.Model:
     """Return the outer product of the projected vectors, reduced by a dense layer.
 
@@ -27,7 +27,8 @@ def build_tensor_fusion(
         dims: Size of each modality's vector, for one to three modalities.
         projected_units: Size of the projected vectors.
         units: Size of the result.
-        normalize: Whether the vectors are brought to unit length first.
+        normalize: Whether the vectors are brought to one length first, see
+            ``modality_inputs``.
 
     Returns:
         Model from a dict of (batch, dim) vectors to (batch, units).

@@ -52,10 +52,23 @@ def test_the_batch_and_the_order_of_the_dict_do_not_matter(name):
 def test_length_counts_only_without_normalisation(name):
     batch = vectors(MODALITIES)
     longer = {**batch, "audio": 3 * batch["audio"]}
-    for normalize in (True, False):
+    for normalize in (True, "rms", False):
         model = FUSIONS[name](DIMS, normalize=normalize)
         same = np.allclose(model(batch), model(longer), atol=1e-6)
-        assert same is normalize
+        assert same is bool(normalize)
+
+
+def test_vectors_come_to_unit_length_or_to_coordinates_of_about_one():
+    batch = vectors(MODALITIES)
+    batch["text"][0] = 0
+    for normalize, size in ((True, lambda m: 1), ("rms", DIMS.get)):
+        u = np.split(build_early(DIMS, normalize=normalize)(batch), [6, 11], axis=1)
+        for modality, unit in zip(MODALITIES, u, strict=True):
+            expected = np.full(3, size(modality), "float64")
+            expected[:1] *= modality != "text"  # the zero vector has no direction
+            np.testing.assert_allclose((unit**2).sum(axis=1), expected, rtol=1e-5)
+    with pytest.raises(ValueError, match=r"true, false or rms; received 'unit'\."):
+        build_early(DIMS, normalize="unit")
 
 
 def test_early_fusion_is_the_vectors_side_by_side():

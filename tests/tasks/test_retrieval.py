@@ -147,6 +147,7 @@ def tables(monkeypatch):
         ([], True),
         (["fusion.residual=true", "fusion.heads=2"], True),
         (["fusion.normalize=false", "tower_units=3"], True),
+        (["fusion.normalize=rms"], True),
         (["modalities=image,audio"], True),
         (["modalities=text,image"], True),
         (["fusion=early"], False),
