@@ -36,13 +36,15 @@ def run_printed_lines(folder, printed, **parts):
     assert len(lines) == 3
     values = [f"{name} = {value!r}" for name, value in parts.items()]
     lines[-1] = f"print(sorted({lines[-1]}))"
-    return python(folder, "-c", "\n".join([*values, *lines]))
+    (folder / "use_it.py").write_text("\n".join([*values, *lines]))
+    return python(folder, "use_it.py")
 
 
 @pytest.fixture(scope="module")
 def post():
     """A synthetic post that has all its parts, as an exported model takes them."""
-    whole = next(p for p in load_synthetic() if p.image and p.audio and p.caption)
+    posts = load_synthetic().posts
+    whole = next(p for p in posts if p.image and p.audio and all(p.texts.values()))
     return {
         "image": whole.image.read_bytes(),
         "audio": whole.audio.read_bytes(),
