@@ -13,7 +13,6 @@ from keras_jtav.data.synthetic import load_synthetic
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 NUMBER = re.compile(r"\d+(\.\d+)?")
-pytestmark = pytest.mark.slow
 
 
 def python(folder, *arguments):
@@ -52,6 +51,7 @@ def post():
     }
 
 
+@pytest.mark.slow
 def test_retrieval(tmp_path, post):
     printed, metrics = train(tmp_path, "retrieval")
     ours = next(value for name, value in metrics.items() if name.startswith("JTAV"))
@@ -62,6 +62,7 @@ def test_retrieval(tmp_path, post):
     assert "vector" in run_printed_lines(tmp_path, printed, **query)
 
 
+@pytest.mark.endurance
 def test_sentiment(tmp_path, post):
     printed, metrics = train(tmp_path, "sentiment")
     ours = next(value for name, value in metrics.items() if name.startswith("JTAV"))
