@@ -124,7 +124,7 @@ def table1(preset: str) -> Experiment:
 
     doc2vec (which needs gensim) and MFCC are judged as they are: ``early`` passes them
     on. The small preset has one row of pictures, of the encoder that the base config
-    names. CMF-AP is the paper's; both presets keep its sizes, and no other argument.
+    names. CMF-AP is the paper's; presets give it sizes and a length of vectors only.
 
     Args:
         preset: ``small`` or ``paper``.
@@ -161,7 +161,7 @@ def _kept(preset: str, part: str, arguments: tuple[str, ...]) -> list[str]:
 
 
 def _cmf_ap(preset: str) -> tuple[str, ...]:
-    """Return the paper's fusion, with a preset's sizes."""
+    """Return the paper's fusion, on vectors of the length that a preset needs."""
     return (*_sized_cmf_ap(preset), *_LENGTH[preset])
 
 
@@ -171,6 +171,7 @@ def _residual(preset: str) -> tuple[str, ...]:
 
 
 def _sized_cmf_ap(preset: str) -> tuple[str, ...]:
+    """Return CMF-AP with a preset's sizes and no other argument."""
     return ("fusion=cmf_ap", *_kept(preset, "fusion", ("attention_units", "units")))
 
 

@@ -88,6 +88,18 @@ def test_pairs_are_those_of_the_paper_in_its_order():
     assert join.output.shape == (None, (6 + 4) + (6 + 5) + (5 + 4))
 
 
+def test_what_cmf_ap_hands_on_at_first_is_small_with_unit_length_only():
+    keras.utils.set_random_seed(2)
+    rng = np.random.default_rng(2)
+    batch = {m: rng.normal(size=(50, 100)).astype("float32") for m in MODALITIES}
+    sizes = {}
+    for normalize in (True, "rms"):
+        fusion = build_cmf_ap(dict.fromkeys(MODALITIES, 100), normalize=normalize)
+        joined = keras.Model(fusion.inputs, fusion.get_layer("join").output)(batch)
+        sizes[normalize] = float(np.sqrt(np.mean(np.square(joined))))
+    assert sizes[True] < 0.003 < 0.03 < sizes["rms"], sizes
+
+
 @pytest.mark.parametrize("name", FUSIONS)
 @pytest.mark.parametrize("dims", [{}, {"text": 3, "smell": 4}])
 def test_unknown_modalities_are_refused(name, dims):
