@@ -126,22 +126,21 @@ def show_table(rows: Mapping[str, Mapping[str, float]], title: str) -> None:
     """Print one line of metrics a row.
 
     Args:
-        rows: ``{name: {metric: value}}``; values that are no numbers are left out.
+        rows: ``{name: {metric: value}}``; the last has all metrics. Values that are no
+            numbers are left out.
         title: Printed over the names.
     """
-    metrics = [
-        name
-        for name, value in next(iter(rows.values())).items()
-        if isinstance(value, int | float)
-    ]
+    *_, all_metrics = rows.values()
+    metrics = [m for m, value in all_metrics.items() if isinstance(value, int | float)]
     width = max(len(name) for name in (title, *rows)) + 2
     say(
         title.ljust(width)
         + "".join(name.rjust(max(10, len(name) + 2)) for name in metrics)
     )
     for name, values in rows.items():
-        cells = [f"{values[m]:.3f}".rjust(max(10, len(m) + 2)) for m in metrics]
-        say(name.ljust(width) + "".join(cells))
+        shown = {m: f"{values[m]:.3f}" if m in values else "" for m in metrics}
+        cells = [text.rjust(max(10, len(m) + 2)) for m, text in shown.items()]
+        say((name.ljust(width) + "".join(cells)).rstrip())
 
 
 def show_export(version: Path | None, task: str) -> None:

@@ -12,10 +12,9 @@ import keras
 
 from keras_jtav.config import Config
 from keras_jtav.evaluation.classification import (
-    chance_baseline,
     choose_threshold,
     classification_metrics,
-    majority_baseline,
+    guesses,
 )
 from keras_jtav.evaluation.cost import fusion_cost
 from keras_jtav.evaluation.probe import probe
@@ -101,11 +100,8 @@ def _probe_vectors(row: str, models: Mapping, prepared: Prepared) -> dict[str, d
         protocol: classification_metrics(labels["test"], test, threshold, protocol)
         for protocol in PROTOCOLS
     }
-    guesses = {
-        "chance": chance_baseline(labels["train"], labels["test"]),
-        "majority class": majority_baseline(labels["train"], labels["test"]),
-    }
-    by_row = {n: dict.fromkeys(PROTOCOLS, metrics) for n, metrics in guesses.items()}
+    guessed = guesses(labels["train"], labels["test"])
+    by_row = {n: dict.fromkeys(PROTOCOLS, metrics) for n, metrics in guessed.items()}
     by_row[row] = own
     measured = {
         name: {

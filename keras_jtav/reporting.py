@@ -18,7 +18,7 @@ from keras_jtav.evaluation.baselines import (
 from keras_jtav.evaluation.classification import (
     choose_threshold,
     classification_metrics,
-    majority_baseline,
+    guesses,
 )
 from keras_jtav.evaluation.examples import mistake_examples, query_examples
 from keras_jtav.evaluation.figures import save_figure, training_figure
@@ -74,8 +74,9 @@ class SentimentReport:
     def _measure(self) -> Metrics:
         posts = self._prepared.posts
         train_labels = [post.label for post in posts["train"]]
-        self._majority = majority_baseline(train_labels, self._labels)
-        rows = {protocol: {"majority class": self._majority} for protocol in PROTOCOLS}
+        guessed = guesses(train_labels, self._labels)
+        self._majority = guessed["majority class"]
+        rows = {protocol: dict(guessed) for protocol in PROTOCOLS}
         num_validation = len(posts["validation"])
         baselines = logistic_regression_baseline(
             posts["train"],

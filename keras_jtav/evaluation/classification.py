@@ -179,6 +179,25 @@ def chance_baseline(
     }
 
 
+def guesses(
+    train_labels: Sequence[int], test_labels: Sequence[int]
+) -> dict[str, dict[str, float]]:
+    """Return the rows of a table that know nothing of the posts, by their names.
+
+    Args:
+        train_labels: As ``chance_baseline`` and ``majority_baseline``.
+        test_labels: The same.
+
+    Example:
+        >>> list(guesses([1, 1, 0], [1, 1, 1, 0]))
+        ['chance', 'majority class']
+    """
+    return {
+        "chance": chance_baseline(train_labels, test_labels),
+        "majority class": majority_baseline(train_labels, test_labels),
+    }
+
+
 def _checked(
     labels: Sequence[int], probabilities: Sequence[float]
 ) -> tuple[np.ndarray, np.ndarray]:

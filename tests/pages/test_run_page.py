@@ -22,6 +22,9 @@ def test_a_run_leaves_a_page_with_all_that_it_shows(finished_run):
         for row, metrics in rows.items():
             assert row in page
             assert f"<td>{next(iter(metrics.values())):.3f}</td>" in page
+    for table in re.findall(r"<table>.*?</table>", page, re.S):
+        rows = re.findall(r"<tr.*?</tr>", table, re.S)
+        assert len({len(re.findall("<t[dh]>", row)) for row in rows}) == 1
     assert page.count("<svg") == 2
     assert page.count('<img src="data:image/jpeg;base64,') >= 1
     assert page.count('src="data:audio/mpeg;base64,') >= 1
