@@ -44,7 +44,11 @@ class BatchPlan:
             processes train together.
 
     Raises:
-        ValueError: No posts, or fewer than two songs where false songs are wanted.
+        ValueError: No posts, or one without a false song where these are wanted.
+
+    Attributes:
+        keys: As ``song_keys`` returns them.
+        song_rows: Posts that stand for the songs, of which false songs are drawn.
     """
 
     def __init__(
@@ -64,14 +68,10 @@ class BatchPlan:
         self.negatives = negatives
         self.seed = seed
         self._share = share
-        keys = [post.group_key for post in posts]
-        _, self.groups = np.unique(keys, return_inverse=True)
+        self.keys = song_keys(posts)
         self.song_rows = first_rows_of_songs(posts) if negatives else np.arange(0)
-        if negatives and len(np.unique(self.groups[self.song_rows])) < 2:
-            raise ValueError(
-                "Retrieval draws false songs from other songs of the training split, "
-                "which has only one. Add posts of other songs."
-            )
+        if negatives and (problem := false_song_problem(posts)):
+            raise ValueError(f"Retrieval cannot be trained: {problem}.")
 
     @property
     def steps_per_epoch(self) -> int:
@@ -101,9 +101,39 @@ class BatchPlan:
         """Yield one column of false songs, ``(batch,)``, for each negative."""
         for _ in range(self.negatives):
             drawn = random.choice(self.song_rows, len(queries))
-            while (same := self.groups[drawn] == self.groups[queries]).any():
+            while (same := (self.keys[drawn] == self.keys[queries]).any(-1)).any():
                 drawn[same] = random.choice(self.song_rows, int(same.sum()))
             yield drawn
+
+
+def song_keys(posts: Sequence[Post]) -> np.ndarray:
+    """Return a number of each post's group and one of its song, int ``(posts, 2)``.
+
+    Posts that share one of them are no false partners of each other.
+    """
+    names = ([post.group_key for post in posts], [post.song for post in posts])
+    return np.column_stack([np.unique(n, return_inverse=True)[1] for n in names])
+
+
+def false_song_problem(posts: Sequence[Post]) -> str:
+    """Return which post has no false song to be told from; empty if all have one.
+
+    Example:
+        >>> false_song_problem([Post("p1", {"caption": "so happy"}, song="s1")])
+        "post 'p1' shares its song or its group with all songs: add other songs"
+    """
+    keys, rows = song_keys(posts), first_rows_of_songs(posts)
+    groups, songs = keys.T
+    songs_of_group = np.bincount(groups[rows], minlength=groups.max() + 1)
+    group_of_song = np.empty(len(rows), int)
+    group_of_song[songs[rows]] = groups[rows]
+    shared = songs_of_group[groups] + (group_of_song[songs] != groups)
+    if (shared < len(rows)).all():
+        return ""
+    lone = posts[int(np.argmax(shared))]
+    return (
+        f"post {lone.id!r} shares its song or its group with all songs: add other songs"
+    )
 
 
 def first_rows_of_songs(posts: Sequence[Post]) -> np.ndarray:

@@ -75,13 +75,13 @@ class PostFeatures:
             candidates)`` with the true song first.
         """
         shape = (plan.rows_per_step, 1 + plan.negatives)  # (batch, candidates)
-        groups = tf.constant(plan.groups, tf.int32)
+        keys = tf.constant(plan.keys, tf.int32)
         sentiments = tf.constant([float(post.label or 0) for post in self._posts])
 
         def load(queries: tf.Tensor, songs: tf.Tensor, *drawn: tf.Tensor) -> tuple:
             features = self._media(queries, songs, *drawn) | self._text(queries, songs)
             if self._task == "retrieval":
-                features["song_group"] = tf.gather(groups, songs)
+                features["song_keys"] = tf.gather(keys, songs)
                 labels = tf.one_hot(tf.zeros(shape[:1], tf.int32), shape[1])
             else:
                 features = _without_candidates(features)

@@ -69,7 +69,7 @@ class StreamedFeatures(PostFeatures):
         """Yield queries, songs and their media; posts after full batches are left."""
         orders = [np.random.default_rng([plan.seed, epoch, n]) for n in range(3)]
         queries = self._pass(orders[0], self._arrays)
-        false_songs = _OtherSongs(self._songs(plan, orders[1]), plan.groups)
+        false_songs = _OtherSongs(self._songs(plan, orders[1]), plan.keys)
         for _ in range(plan.steps_per_epoch):
             batch = []
             for _ in range(plan.batch_size):
@@ -133,24 +133,27 @@ class StreamedFeatures(PostFeatures):
 
 
 class _OtherSongs:
-    """Draws false songs; one of a query's own group waits for another query.
+    """Draws false songs; one of a query's own song or group waits for another query.
 
     Few can wait: the oldest is dropped.
     """
 
-    def __init__(self, songs: Iterator[Drawn], groups: np.ndarray) -> None:
+    def __init__(self, songs: Iterator[Drawn], keys: np.ndarray) -> None:
         self._songs = songs
-        self._groups = groups
+        self._keys = keys
         self._waiting: deque[Drawn] = deque(maxlen=8)
 
     def draw(self, query: int) -> Drawn:
-        """Return a song of another group than the query's."""
+        """Return another song than the query's, and of another group."""
         for place, song in enumerate(self._waiting):
-            if self._groups[song[0]] != self._groups[query]:
+            if self._is_false(song, query):
                 del self._waiting[place]
                 return song
         while True:
             song = next(self._songs)
-            if self._groups[song[0]] != self._groups[query]:
+            if self._is_false(song, query):
                 return song
             self._waiting.append(song)
+
+    def _is_false(self, song: Drawn, query: int) -> bool:
+        return bool((self._keys[song[0]] != self._keys[query]).all())

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from keras_jtav.data.pairs import false_song_problem
 from keras_jtav.data.post import PARTS_OF, Post
 
 SIDES = {
@@ -74,6 +75,8 @@ def split_problem(
                 f"the {name} split holds {num_songs} song{'s' * (num_songs != 1)}; "
                 "ranking needs 2 or more: add songs"
             )
+    if task == "retrieval" and parts.get("train"):
+        return false_song_problem(parts["train"])
     return ""
 
 

@@ -20,8 +20,8 @@ class InBatchContrastive(keras.layers.Layer):
 
     Input:
         ``queries`` float (batch, dim); ``songs`` float (batch, candidates, dim), the
-        true song first; ``groups`` int32 (batch, candidates): songs of the true song's
-        group are no false songs of its query.
+        true song first; ``keys`` int32 (batch, candidates, keys): songs that share a
+        key with the true song are no false songs of its query.
 
     Output:
         ``queries``.
@@ -34,28 +34,28 @@ class InBatchContrastive(keras.layers.Layer):
         super().__init__(**{"dtype": "float32", **kwargs})
         self.weight = weight
 
-    def call(self, queries, songs, groups, training=None):
+    def call(self, queries, songs, keys, training=None):
         """Return the queries; in training, add the loss."""
         if training:
-            self.add_loss(self.weight * self._loss(queries, songs, groups))
+            self.add_loss(self.weight * self._loss(queries, songs, keys))
         return queries
 
-    def _loss(self, queries, songs, groups):
+    def _loss(self, queries, songs, keys):
         """Return the mean cross-entropy of the true songs among all of the batch."""
-        batch, candidates = ops.shape(groups)
+        batch, candidates, num_keys = ops.shape(keys)
         all_songs = ops.reshape(songs, (-1, songs.shape[-1]))
         # (batch, batch * candidates)
         scores = ops.matmul(queries, ops.transpose(all_songs))
         true_column = ops.arange(batch) * candidates
-        same_group = ops.equal(groups[:, :1], ops.reshape(groups, (1, -1)))
+        shared = ops.equal(keys[:, :1], ops.reshape(keys, (1, -1, num_keys)))
         is_true = ops.equal(ops.arange(batch * candidates)[None], true_column[:, None])
-        ignored = ops.logical_and(same_group, ops.logical_not(is_true))
+        ignored = ops.logical_and(ops.any(shared, axis=-1), ops.logical_not(is_true))
         scores = ops.where(ignored, -1e9, scores)
         return ops.mean(
             ops.sparse_categorical_crossentropy(true_column, scores, from_logits=True)
         )
 
-    def compute_output_shape(self, queries_shape, songs_shape=None, groups_shape=None):
+    def compute_output_shape(self, queries_shape, songs_shape=None, keys_shape=None):
         """Return (batch, dim)."""
         return queries_shape
 

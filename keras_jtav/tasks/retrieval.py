@@ -233,12 +233,12 @@ def _train(
         {name: _merge_candidates(tensor) for name, tensor in song_inputs.items()}
     )
     if contrastive_weight and "query_tower" in query:
-        song_group = keras.Input((candidates,), name="song_group", dtype="int32")
-        inputs["song_group"] = song_group
+        song_keys = keras.Input((candidates, 2), name="song_keys", dtype="int32")
+        inputs["song_keys"] = song_keys
         units = query["query_tower"].shape[-1]
         song_towers = ops.reshape(song["song_tower"], (-1, candidates, units))
         towers = InBatchContrastive(contrastive_weight, name="in_batch_contrastive")(
-            query["query_tower"], song_towers, song_group
+            query["query_tower"], song_towers, song_keys
         )
         query = {**query, "query_tower": towers}
     query = {n: ops.repeat(tensor, candidates, axis=0) for n, tensor in query.items()}

@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from keras_jtav.data.pairs import BatchPlan, first_rows_of_songs, unify_songs
+from keras_jtav.data.pairs import (
+    BatchPlan,
+    false_song_problem,
+    first_rows_of_songs,
+    unify_songs,
+)
 from keras_jtav.data.post import Post
 
 
@@ -52,6 +57,34 @@ def test_posts_of_one_group_are_no_false_partners():
         assert (batch.songs[:, 1:] % 2 != batch.queries[:, None] % 2).all()
 
 
+def test_posts_of_one_song_are_no_false_partners_where_groups_cross_songs():
+    """A song's group is that of its first post; its other posts may have another."""
+    posts = [
+        Post(f"p{n}", {"caption": "la"}, song=f"s{n % 4}", group=f"author {n % 3}")
+        for n in range(24)
+    ]
+    songs, groups = (
+        np.array([getattr(post, name) for post in posts]) for name in ("song", "group")
+    )
+    for epoch in range(20):
+        for batch in BatchPlan(posts, 12, 4, seed=0).epoch(epoch):
+            false, own = batch.songs[:, 1:], batch.queries[:, None]
+            assert (songs[false] != songs[own]).all()
+            assert (groups[false] != groups[own]).all()
+
+
+def test_a_post_whose_song_and_group_are_all_there_is_has_no_false_song():
+    posts = [
+        Post("p1", {"caption": "la"}, song="s1", group="a"),
+        Post("p2", {"caption": "la"}, song="s2", group="b"),
+    ]
+    assert false_song_problem(posts) == ""
+    posts.append(Post("p3", {"caption": "la"}, song="s1", group="b"))
+    assert "'p3'" in false_song_problem(posts)
+    with pytest.raises(ValueError, match="cannot be trained: post 'p3'"):
+        BatchPlan(posts, 2, 1, seed=0)
+
+
 def test_fewer_posts_than_a_batch_make_a_smaller_batch():
     plan = BatchPlan(make_posts(2, 1), 32, 0, seed=0)
     assert [len(batch.queries) for batch in plan.epoch(0)] == [2]
@@ -60,7 +93,7 @@ def test_fewer_posts_than_a_batch_make_a_smaller_batch():
 def test_no_posts_and_one_song_are_refused():
     with pytest.raises(ValueError, match="no training post"):
         BatchPlan([], 4, 0, seed=0)
-    with pytest.raises(ValueError, match="has only one"):
+    with pytest.raises(ValueError, match="'s0p0' shares its song or its group"):
         BatchPlan(make_posts(1, 3), 4, 1, seed=0)
     with pytest.raises(ValueError, match="'p' names no song"):
         first_rows_of_songs([Post("p", {"caption": "la"})])

@@ -187,7 +187,7 @@ def test_training_equals_encoding_where_files_have_one_segment(posts, make_featu
 def test_retrieval_gives_songs_an_axis_of_candidates(posts, make_features):
     features, store = make_features("retrieval")
     plan = BatchPlan(posts, 4, 2, seed=3)
-    batch, labels = arrays(features.training(plan, (*NAMES, "song_group")), 1)[0]
+    batch, labels = arrays(features.training(plan, (*NAMES, "song_keys")), 1)[0]
     shapes = {name: array.shape for name, array in batch.items()}
     assert shapes == {
         "words": (4, 3, 5, 1),
@@ -196,11 +196,11 @@ def test_retrieval_gives_songs_an_axis_of_candidates(posts, make_features):
         "segment_mask": (4, 3, 1),
         "image": (4, SIZE, SIZE, 3),
         "image_mask": (4,),
-        "song_group": (4, 3),
+        "song_keys": (4, 3, 2),
     }
     assert labels.tolist() == [[1, 0, 0]] * 4
     planned = next(plan.epoch(0))
-    np.testing.assert_array_equal(batch["song_group"], plan.groups[planned.songs])
+    np.testing.assert_array_equal(batch["song_keys"], plan.keys[planned.songs])
     encoded = arrays(features.encoding(("words", "supporting_words"), 8))[0]
     np.testing.assert_array_equal(batch["words"], encoded["words"][planned.songs])
     captions = encoded["supporting_words"][planned.queries]

@@ -98,15 +98,15 @@ def test_false_songs_are_of_other_groups_and_have_their_own_features(
 ):
     if task == "sentiment":
         return
-    names = (*NAMES, "song_group")
+    names = (*NAMES, "song_keys")
     posts = streamed.posts["train"]
     drawn = set()
     for batch, labels in arrays(streamed.features["train"], plan, names, epochs=3):
         assert labels.tolist() == [[1, 0, 0]] * BATCH
-        groups = batch["song_group"]
-        assert (groups[:, 1:] != groups[:, :1]).all()
+        keys = batch["song_keys"]
+        assert (keys[:, 1:] != keys[:, :1]).all()
         for place, column in np.ndindex(BATCH, 3):
-            row = int(np.flatnonzero(plan.groups == groups[place, column])[0])
+            row = int(np.flatnonzero((plan.keys == keys[place, column]).all(1))[0])
             words = batch["words"][place, column]
             np.testing.assert_array_equal(words, expected["words"][row])
             clip, mask = (

@@ -31,10 +31,10 @@ def training_features(models, make_features, queries):
     features = {n: query[n] for n in ("image", "image_mask", "supporting_words")}
     for name in ("words", "spectrogram", "segment_mask"):
         features[name] = song[name].reshape(queries, CANDIDATES, *song[name].shape[1:])
-    if "song_group" in names:
-        features["song_group"] = np.arange(queries * CANDIDATES, dtype="int32").reshape(
-            queries, CANDIDATES
-        )
+    if "song_keys" in names:
+        song = np.arange(queries * CANDIDATES, dtype="int32")
+        shape = (queries, CANDIDATES, 2)
+        features["song_keys"] = np.repeat(song, 2).reshape(shape)
     return features
 
 
