@@ -121,7 +121,10 @@ def _rank_songs(
     row: str, report: RetrievalReport, prepared: Prepared, baseline: str
 ) -> dict[str, dict]:
     """Rank songs by a system's own scores, and by CCA on what the system sees."""
-    songs = [query.song for query in prepared.posts["test"]]
+    queries = prepared.posts["test"]
+    # Of posts of one song the first one's group counts, as the song is one.
+    group_of = {query.song: query.group_key for query in reversed(queries)}
+    groups = [group_of[query.song] for query in queries]
     num_songs, ks = report.matches.shape[1], report.recall_at
     chance = {protocol: chance_ranks(num_songs, ks, protocol) for protocol in PROTOCOLS}
     measured: dict[str, dict] = {"chance": {"metrics": chance}}
@@ -132,7 +135,7 @@ def _rank_songs(
         }
         measured[shown] = {
             "metrics": {p: report.metrics[p][name] for p in PROTOCOLS},
-            "placements": store(placed, songs, ks),
+            "placements": store(placed, groups, ks),
         }
     return measured
 

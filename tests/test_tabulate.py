@@ -211,7 +211,7 @@ def test_systems_of_retrieval_share_their_test_queries(tiny_settings, tmp_path):
         assert {"Med r", "R@10"} <= set(result["metrics"]["paper"])
         assert ("placements" in result) is (row != "chance")
     stored = results["I+L"]["placements"]
-    assert len(stored["songs"]) > len(set(stored["songs"])), "two queries a song"
+    assert len(stored["groups"]) > len(set(stored["groups"])), "two queries a song"
     lines = (folder / "table.md").read_text().splitlines()
     (line,) = (line for line in lines if line.startswith("| I+C+S | 1 |"))
     assert "[" in line, "the interval"

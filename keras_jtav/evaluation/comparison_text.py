@@ -88,8 +88,8 @@ def _legend(lines: Lines) -> str:
     if f"{metric}_low" in lines[0]:
         legend.insert(
             1,
-            "In brackets: 95 % bootstrap intervals over the songs of all runs; the "
-            "deviations are in table.csv.",
+            "In brackets: 95 % bootstrap intervals over the songs of all runs, those "
+            "of one group together; the deviations are in table.csv.",
         )
     if "milliseconds" in lines[0]:
         legend.append(

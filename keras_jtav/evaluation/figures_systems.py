@@ -95,7 +95,7 @@ def _draw_panel(
         )
         draw_bars = axes.barh if lying else axes.bar
         draw_bars(at, means, width * 0.92, color=colour, label=label)
-        whiskers = np.maximum(np.nan_to_num(np.abs(ends - means[:, None])).T, 0)
+        whiskers = np.nan_to_num([means - ends[:, 0], ends[:, 1] - means]).clip(0)
         style = {"fmt": "none", "ecolor": INK, "elinewidth": 0.9, "capsize": 2}
         if lying:
             axes.errorbar(means, at, xerr=whiskers, **style)

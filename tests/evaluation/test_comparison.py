@@ -73,7 +73,7 @@ def test_runs_that_share_posts_tell_less():
     del measured[0]["posts"]
     assert math.isnan(compare(measured)["strict"][1]["p"])
     for result in measured:
-        result["split"] = "the same"
+        result["split"] = f"one for all runs of {result['row']}"
     _, b = compare(measured)["strict"]
     assert b["p"] == pytest.approx(stats.ttest_rel(second, first).pvalue)
 
@@ -182,6 +182,23 @@ def test_metrics_and_intervals_come_from_stored_placements(rankings, protocol):
         assert low < high or metric == "median_rank"
         assert (line[f"{metric}_low"], line[f"{metric}_high"]) == (low, high)
         assert math.isnan(chance[f"{metric}_low"])
+
+
+@pytest.mark.parametrize("metric", ["median_rank", "mrr"])
+def test_the_interval_is_that_of_the_mean_over_runs(metric):
+    """Pooled, the ranks 1 to 4 of one run would drown in the 90 of the other."""
+    runs = [
+        store({"strict": np.array([[better, 1, 1]] * number)}, [name] * number, [1])
+        for better, number, name in ((3, 10, "a"), (0, 90, "b"))
+    ]
+    low, high = pooled_intervals(runs, "strict")[metric]
+    # A draw has a alone, b alone, or both, whose mean is that of two runs.
+    alone = {"median_rank": (4, 1), "mrr": (1 / 4, 1)}[metric]
+    assert (low, high) == pytest.approx(sorted(alone))
+    both = [*runs[0]["groups"], *runs[1]["groups"]]
+    together = [{**run, "groups": both[:1] * len(run["groups"])} for run in runs]
+    mean = np.mean(alone)
+    assert pooled_intervals(together, "strict")[metric] == pytest.approx((mean, mean))
 
 
 def test_a_song_of_two_runs_is_drawn_once(rankings):
