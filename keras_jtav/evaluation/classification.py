@@ -31,7 +31,8 @@ def choose_threshold(labels: Sequence[int], probabilities: Sequence[float]) -> f
         probabilities: ``(posts,)``, of class 1, 0 to 1.
 
     Returns:
-        A number ``t``, 0 to 1: class 1 is predicted where ``probability >= t``.
+        A number ``t``, 0 to 1: class 1 is predicted where ``probability >= t``. The
+        next number above 1 where posts of probability 1 are best called class 0 too.
 
     Raises:
         ValueError: As ``classification_metrics``.
