@@ -71,7 +71,8 @@ def build_model(
     Returns:
         Sentiment: ``train`` (features to logit) and ``encode`` (features to ``u``).
         Retrieval: ``train`` (queries and their candidates to logits),
-        ``encode_query``, ``encode_song``, ``encode_text`` and ``score``.
+        ``encode_query``, ``encode_song``, ``score`` and, with lyrics,
+        ``encode_text``.
 
     Raises:
         ValueError: An unknown component, or an argument it does not take.
@@ -133,6 +134,7 @@ def _assemble(
     }
     if config.task == "retrieval":
         arguments |= {
+            "has_lyrics": "lyrics" in config.data.texts,
             "candidates": candidates,
             "tower_units": config.tower_units,
             "contrastive_weight": config.train.contrastive_weight,

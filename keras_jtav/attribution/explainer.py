@@ -140,16 +140,18 @@ class Explainer:
             with network.gated(rows, parts):
                 return network.logits(rows)
 
-        effects = integrated_gradients(logits_of, np.ones(sum(lengths), "float32"))
-        own, supporting = np.split(effects, lengths[:1])
-        weights = [None] * len(own) if attention is None else attention.tolist()
-        words = [
-            Word(text, "words", float(own[i]), weights[i])
-            for i, text in enumerate(tokens["words"])
-        ]
-        return words + [
-            Word(text, "supporting_words", float(supporting[i]))
-            for i, text in enumerate(tokens["supporting_words"])
+        together = integrated_gradients(logits_of, np.ones(sum(lengths), "float32"))
+        effects = dict(zip(TEXTS, np.split(together, lengths[:1]), strict=True))
+        weights = {} if attention is None else dict(enumerate(attention.tolist()))
+        return [
+            Word(
+                text,
+                part,
+                float(effects[part][place]),
+                weights.get(place) if part == network.protagonist else None,
+            )
+            for part in TEXTS
+            for place, text in enumerate(tokens[part])
         ]
 
     def _tokens(self, post: Post) -> dict[str, list[str]]:
@@ -159,6 +161,8 @@ class Explainer:
             (protagonist,) = protagonist_texts([[lyrics, caption]])
             if protagonist == caption != lyrics:
                 lyrics, caption = caption, lyrics
+        elif self.network.protagonist != "words":
+            lyrics = ""  # not read
         spec = self.network.spec
         own, supporting = tokenize_texts([lyrics, caption])
         return {
@@ -179,7 +183,8 @@ class Explainer:
         with self._attention() as seen:
             self.network.logits(self.network.features(texts)[0])
         for row, post, own in zip(rows, texts, seen[0].tolist(), strict=True):
-            words[row] = list(zip(self._tokens(post)["words"], own, strict=False))
+            protagonist = self._tokens(post)[self.network.protagonist]
+            words[row] = list(zip(protagonist, own, strict=False))
         return words
 
     @contextmanager

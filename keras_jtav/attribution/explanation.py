@@ -18,7 +18,8 @@ class Word:
             (in retrieval the caption).
         effect: What its vector adds to the logit, by integrated gradients from zero
             vectors.
-        attention: Its weight in Eq. 1; ``None`` for supporting words, which have none.
+        attention: Its weight in Eq. 1. Supporting words have none, ``None``, but for
+            the captions of a model that reads no lyrics.
     """
 
     text: str

@@ -52,6 +52,8 @@ class Network:
         spec: Sizes of its features.
         models: What ``build_model`` returns, with its weights.
         players: The parts of a post that it sees.
+        protagonist: The words that Eq. 1 attends to: ``words``, or where retrieval has
+            no lyrics ``supporting_words``, the caption's.
 
     Raises:
         ValueError: A model that cannot be taken apart: one of an earlier version, or
@@ -84,12 +86,15 @@ class Network:
             )
         for variable, value in zip(own.values(), weights, strict=True):
             variable.assign(value)
-        seen = set(config.modalities)
+        seen = {
+            tensor.name for model in self.models.values() for tensor in model.inputs
+        }
         self.players = [
             player
-            for player in FEATURES[config.task]
-            if player in seen or (player in ("caption", "lyrics") and "text" in seen)
+            for player, features in FEATURES[config.task].items()
+            if seen.intersection(features)
         ]
+        self.protagonist = "words" if "words" in seen else "supporting_words"
 
     def features(self, posts: Sequence[Post]) -> tuple[Features, list[Rejection]]:
         """Return the features of posts, ``(posts, ...)`` each, and unusable files.

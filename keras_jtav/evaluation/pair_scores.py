@@ -199,9 +199,9 @@ def _score_together(
     seen = {tensor.name for tensor in fusion.inputs}
     for index, modality in enumerate(m for m in MODALITIES if m in seen):
         side, encodings = "songs", songs
-        if modality == "image":
+        if f"{modality}_vector" in queries:
             side, encodings = "queries", queries
-        if modality == "text":
+        if modality == "text" and by_caption is not None:
             vectors, present = by_caption[0][0], songs["words"].any(axis=(1, 2))
         else:
             vectors = encodings[f"{modality}_vector"]

@@ -41,6 +41,7 @@ def build_retrieval(
     head: Callable[[int], keras.Model],
     spec: FeatureSpec,
     *,
+    has_lyrics: bool = True,
     candidates: int = 2,
     tower_units: int = 0,
     contrastive_weight: float = 0.0,
@@ -54,6 +55,8 @@ def build_retrieval(
         fuse: From ``{modality: dim}`` to a fusion model.
         head: From the size of ``u`` to a model with one logit.
         spec: Sizes of the features.
+        has_lyrics: Whether songs have lyrics. Where none of them has, the caption is
+            the protagonist: ``t`` is its vector, which depends on the query alone.
         candidates: Songs per query in training: the true one first, then false ones.
         tower_units: Size of the vectors of query and song whose dot product is added
             to the logit; 0 for the paper's model.
@@ -63,18 +66,20 @@ def build_retrieval(
 
     Returns:
         ``encode_query`` and ``encode_song``: features to a dict of encodings;
-        ``encode_text``: lyrics and captions to ``t``; ``score``: encodings of queries
-        and songs, row by row, to logits ``(batch,)``; ``train``: features of queries
-        ``(batch, ...)`` and of their candidates ``(batch, candidates, ...)`` to logits
-        ``(batch, candidates)``.
+        ``encode_text``, with lyrics: lyrics and captions to ``t``; ``score``: encodings
+        of queries and songs, row by row, to logits ``(batch,)``; ``train``: features of
+        queries ``(batch, ...)`` and of their candidates ``(batch, candidates, ...)`` to
+        logits ``(batch, candidates)``.
 
     Raises:
         ValueError: Modalities that leave one side of the pair empty.
     """
-    if "image" not in encoders or len(encoders) < 2:
+    sung = {m: e for m, e in encoders.items() if m != "text" or has_lyrics}
+    if "image" not in sung or len(sung) < 2:
+        lyrics = "" if has_lyrics else " (text without lyrics)"
         raise ValueError(
             "Retrieval needs `modalities` with image and at least one of text and "
-            f"audio; received {list(encoders)}."
+            f"audio; received {list(encoders)}{lyrics}."
         )
     query_tower = song_tower = latent_semantics = None
     if tower_units:
@@ -86,10 +91,10 @@ def build_retrieval(
                 spec.embedding_rows, spec.lsa_dim, name="latent_semantics"
             )
     text_mean = partial(_text_mean, encoders, latent_semantics)
-    query = _encode_query(encoders, spec, query_tower, text_mean)
-    song = _encode_song(encoders, spec, song_tower, text_mean)
+    query = _encode_query(encoders, spec, query_tower, text_mean, has_lyrics)
+    song = _encode_song(sung, spec, song_tower, text_mean)
     models = {"encode_query": query, "encode_song": song}
-    if "text" in encoders:
+    if "text" in sung:
         models["encode_text"] = encoders["text"]
     absent = AbsentVectors(modality_dropout, seed=seed, name="absent")
     models["score"] = _score(models, encoders, fuse, head, absent)
@@ -111,8 +116,12 @@ def _encode_query(
     spec: FeatureSpec,
     tower: Tower | None,
     text_mean: Callable[[KerasTensor], KerasTensor],
+    has_lyrics: bool,
 ) -> keras.Model:
-    """Build: image and caption -> ``v``, its mask, the caption's ids, the tower."""
+    """Build: image and caption -> ``v``, its mask, the caption's ids, the tower.
+
+    Without lyrics, ``t`` and its mask stand in for the ids.
+    """
     inputs = _inputs(QUERY_FEATURES, encoders, spec)
     image_vector, image_features = with_features(encoders["image"])(inputs["image"])
     outputs = {
@@ -122,12 +131,26 @@ def _encode_query(
     vectors, masks = {"image": image_features}, [inputs["image_mask"]]
     if "text" in encoders:
         caption = inputs["supporting_words"]
-        outputs["supporting_words"] = _passed_on(caption)
+        if has_lyrics:
+            outputs["supporting_words"] = _passed_on(caption)
+        else:
+            outputs |= _protagonist(encoders["text"], caption)
         vectors["text"] = text_mean(caption)
         masks.append(has_words(caption))
     if tower is not None:
         outputs["query_tower"] = tower(list(vectors.values()), masks)
     return keras.Model(inputs, outputs, name="encode_query")
+
+
+def _protagonist(encoder: keras.Model, caption: KerasTensor) -> dict[str, KerasTensor]:
+    """Return ``t`` of a text that nothing supports, and its mask."""
+    words, length = caption, encoder.input["words"].shape[1]
+    if length is not None:  # the encoder takes no other
+        missing = max(length - caption.shape[1], 0)
+        words = ops.pad(caption, [[0, 0], [0, missing], [0, 0]])[:, :length]
+    nothing = ops.zeros_like(caption)
+    vector = encoder({"words": words, "supporting_words": nothing})
+    return {"text_vector": vector, "text_present": has_words(caption)}
 
 
 def _encode_song(
@@ -190,8 +213,8 @@ def _score(
         )
         for name in names
     }
-    if "text" in encoders:
-        text_dim = encoders["text"].output.shape[-1]
+    if "encode_text" in models:
+        text_dim = models["encode_text"].output.shape[-1]
         inputs["text_vector"] = keras.Input((text_dim,), name="text_vector")
         inputs["text_present"] = keras.Input((), name="text_present", dtype="bool")
     order = [modality for modality in MODALITIES if modality in encoders]

@@ -8,7 +8,11 @@ import pytest
 from keras_jtav.attribution import Explainer, explain
 from keras_jtav.data.pairs import unify_songs
 from keras_jtav.data.post import Post
+from keras_jtav.experiments import preset_config
+from keras_jtav.features.text import tokenize_texts
 from keras_jtav.preparation import load_table
+from keras_jtav.running import run
+from keras_jtav.serving.predictor import Predictor
 
 PARTS = ("image", "audio", "lyrics", "caption")
 
@@ -176,6 +180,24 @@ def test_weights_of_other_shapes_are_refused(explained, monkeypatch):
     monkeypatch.setattr(type(predictor), "variables", [first[None], *others])
     with pytest.raises(ValueError, match=r"other weights .* another version"):
         Explainer(predictor)
+
+
+@pytest.mark.slow
+def test_without_lyrics_the_caption_is_looked_at(tiny_settings, tmp_path):
+    settings = [*tiny_settings, "data.texts=caption", "train.epochs=1"]
+    config = preset_config("retrieval", "small").override(settings)
+    predictor = Predictor(run(config, tmp_path / "runs", tmp_path / "models").exported)
+    posts = unify_songs(load_table(config).posts)
+    post = next(p for p in posts if not p.missing)
+    explained = Explainer(predictor).explain(post)
+    assert abs(explained.logit - logit_of(predictor, post)) < 1e-4
+    assert set(explained.parts) == {"image", "caption", "audio"}
+    assert {word.role for word in explained.words} == {"supporting_words"}
+    caption = tokenize_texts([post.texts["caption"]])[0]
+    assert [word.text for word in explained.words] == caption[: len(explained.words)]
+    attention = [word.attention for word in explained.words]
+    assert sum(attention) == pytest.approx(1, abs=1e-5)
+    assert any(abs(word.effect) > 0 for word in explained.words)
 
 
 def test_there_must_be_a_model():

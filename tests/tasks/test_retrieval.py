@@ -150,6 +150,7 @@ def tables(monkeypatch):
         (["fusion.normalize=rms"], True),
         (["modalities=image,audio"], True),
         (["modalities=text,image"], True),
+        (["data.texts=caption", "fusion.residual=true"], True),
         (["fusion=early"], False),
         (["fusion.positional_bias=true"], False),
     ],
@@ -176,6 +177,33 @@ def test_scoring_pairs_together_does_not_change_their_scores(
     assert [t is not None for t in tables] == [True] * (shares and not has_own_texts)
     monkeypatch.setattr(scoring, "can_share", lambda fusion: False)
     np.testing.assert_allclose(together, pair_scores(models, queries, songs), atol=1e-5)
+
+
+@pytest.mark.parametrize("text", ["att_bigru", "lyrics_han"])
+def test_without_lyrics_the_caption_is_the_protagonist(
+    spec, small_settings, make_features, text
+):
+    """The row I+C+S: ``t`` is the caption's and does not wait for the pair."""
+    settings = ["task=retrieval", *small_settings, f"text={text}", "data.texts=caption"]
+    models = build_model(Config().override(settings), spec)
+    assert "encode_text" not in models
+    assert all(t.name != "words" for m in models.values() for t in m.inputs)
+    features = make_features(3, seed=3)
+    queries = encode(models["encode_query"], features)
+    songs = encode(models["encode_song"], make_features(4, seed=4))
+    scores = pair_scores(models, queries, songs)
+    features["supporting_words"][0] = features["supporting_words"][1]
+    features["supporting_words"][2] = 0
+    others = encode(models["encode_query"], features)
+    assert others["text_present"].tolist() == [True, True, False]
+    np.testing.assert_allclose(others["text_vector"][0], queries["text_vector"][1])
+    changed = pair_scores(models, others, songs)
+    np.testing.assert_allclose(changed[1], scores[1], atol=1e-5)
+    assert (np.abs(changed - scores)[[0, 2]] > 1e-6).all()
+    with pytest.raises(
+        ValueError, match=r"\['text', 'image'\] \(text without lyrics\)"
+    ):
+        build_model(Config().override([*settings, "modalities=text,image"]), spec)
 
 
 def test_weights_too_steep_to_share_are_scored_one_by_one(
