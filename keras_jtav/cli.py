@@ -286,6 +286,7 @@ def _check(options: argparse.Namespace) -> int:
         options.task,
         {task: config.data for task, config in configs.items()},
         config.split_seed,
+        config.modalities,
         "text" in config.modalities and not config.features.fasttext,
         tqdm,
     )

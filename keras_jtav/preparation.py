@@ -17,12 +17,7 @@ from keras_jtav.data.ready_features import ArrayStore, ReadyFeatures
 from keras_jtav.data.record_store import RecordStore
 from keras_jtav.data.record_stream import StreamedFeatures
 from keras_jtav.data.splits import split_posts
-from keras_jtav.data.task_rules import (
-    modality_problem,
-    perception_problem,
-    post_problem,
-    split_problem,
-)
+from keras_jtav.data.task_rules import post_problem, training_problem, with_texts
 from keras_jtav.features.preprocessor import Preprocessor
 from keras_jtav.features.spec import FeatureSpec
 from keras_jtav.features.tags import choose_tags
@@ -147,7 +142,7 @@ def usable_splits(config: Config) -> tuple[PostTable, dict[str, list[Post]]]:
     splits = split_posts(
         table.posts, config.data.split, config.data.fractions, config.split_seed
     )
-    splits, without_content = _with_texts(splits, config.data.texts)
+    splits, without_content = with_texts(splits, config.data.texts)
     table = replace(table, rejections=[*table.rejections, *without_content])
     check_splits(splits, table.class_names, config)
     return table, splits
@@ -204,26 +199,6 @@ def _check_ready(config: Config, ready: ReadyFeatures) -> None:
         )
 
 
-def _with_texts(
-    splits: Mapping[str, Sequence[Post]], parts: Sequence[str]
-) -> tuple[dict[str, list[Post]], list[Rejection]]:
-    """Return the posts with some of their texts, and those that have nothing else.
-
-    This comes after the split, so that systems which read different texts share it.
-    """
-    kept: dict[str, list[Post]] = {name: [] for name in splits}
-    rejections = []
-    for name, split in splits.items():
-        for post in split:
-            texts = {part: text for part, text in post.texts.items() if part in parts}
-            if post.audio or post.image or any(texts.values()):
-                kept[name].append(replace(post, texts=texts))
-            else:
-                why = f"has nothing but texts that `data.texts={','.join(parts)}` drops"
-                rejections.append(Rejection(f"post {post.id}", "", why))
-    return kept, rejections
-
-
 def without_faults(
     splits: Mapping[str, Sequence[Post]], faults: Sequence[Rejection]
 ) -> dict[str, list[Post]]:
@@ -243,11 +218,9 @@ def check_splits(
     Raises:
         ValueError: The message says what is lacking.
     """
-    problem = split_problem(splits, config.task, class_names)
-    problem = problem or perception_problem(splits, config.modalities)
-    if not problem and config.task == "retrieval":
-        posts = [post for split in splits.values() for post in split]
-        problem = modality_problem(posts, config.modalities, config.data.max_rejected)
+    problem = training_problem(
+        splits, config.task, class_names, config.modalities, config.data.max_rejected
+    )
     if problem:
         raise ValueError(f"Training would fail: {problem}.")
 

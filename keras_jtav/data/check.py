@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from keras_jtav.config import TASKS, DataOptions
+from keras_jtav.config import MODALITIES, TASKS, DataOptions
 from keras_jtav.data.check_media import MediaCheck, check_media
 from keras_jtav.data.check_report import CheckReport, Finding, Summary
+from keras_jtav.data.check_task import Parts, TaskCheck, files_of
 from keras_jtav.data.manifest import column_hints, read_manifest
-from keras_jtav.data.pairs import unify_songs
 from keras_jtav.data.post import TEXT_PARTS, Post, PostTable
-from keras_jtav.data.splits import split_posts
 from keras_jtav.data.tables import read_table
-from keras_jtav.data.task_rules import post_problem, split_problem, words_problem
 from keras_jtav.options import TASK_SPLITS
-
-MIN_CLASS_SHARE = 0.1
-MIN_CLASS_POSTS = MIN_SONGS = 3  # one for each part of a split
-
-Parts = Mapping[str, Sequence[Post]]
 
 
 def check_table(
@@ -29,6 +22,7 @@ def check_table(
     task: str | None = None,
     data: DataOptions | Mapping[str, DataOptions] | None = None,
     seed: int = 0,
+    modalities: Sequence[str] = MODALITIES,
     trains_words: bool = True,
     progress: Callable[[Sequence], Iterable] = iter,
 ) -> CheckReport:
@@ -40,6 +34,7 @@ def check_table(
         data: How training would split, and what it accepts and may read: for all
             tasks, or for each by its name; ``None``: the defaults of each.
         seed: Of the split.
+        modalities: What the system perceives.
         trains_words: Whether word vectors would be trained on the texts.
         progress: Wraps the list of files while they are decoded, such as ``tqdm``.
 
@@ -83,7 +78,9 @@ def check_table(
     findings += [*media.findings, *_texts(table.posts, place)]
     problems, splits = {}, {}
     for name in tasks:
-        check = _TaskCheck(name, table, media, data[name], place, trains_words)
+        check = TaskCheck(
+            name, table, media, data[name], place, modalities, trains_words
+        )
         splits[name] = check.split(seed)
         problems[name], findings = check.problems, [*findings, *check.findings]
     return CheckReport(
@@ -92,157 +89,6 @@ def check_table(
         _summary(table, media, splits),
         problems,
     )
-
-
-class _TaskCheck:
-    """What one task finds: ``problems`` that stop its training, and ``findings``."""
-
-    def __init__(
-        self,
-        task: str,
-        table: PostTable,
-        media: MediaCheck,
-        data: DataOptions,
-        place: Callable[[Post], str],
-        trains_words: bool,
-    ) -> None:
-        self.problems: list[str] = []
-        self.findings: list[Finding] = []
-        self._task = task
-        self._table = table
-        self._media = media
-        self._data = data
-        self._place = place
-        self._trains_words = trains_words
-
-    def split(self, seed: int) -> Parts:
-        """Go through the steps of training; return the split, empty where it fails."""
-        usable = self._usable()
-        if not usable:
-            if not self.problems:
-                self.problems.append("no post can be used; the findings say why")
-            return {}
-        try:
-            parts = split_posts(usable, self._data.split, self._data.fractions, seed)
-        except ValueError as error:
-            self.problems.append(str(error))
-            parts = {}
-        bad = self._media.unreadable
-        parts = {
-            name: [post for post in posts if not {post.audio, post.image} & bad]
-            for name, posts in parts.items()
-        }
-        self._count([post for post in usable if not {post.audio, post.image} & bad])
-        if parts:
-            problem = split_problem(parts, self._task, self._table.class_names)
-            if not problem and self._trains_words:
-                problem = words_problem(parts["train"])
-            self.problems += [problem] if problem else []
-            self._leaks(parts)
-        return parts
-
-    def _usable(self) -> list[Post]:
-        """Return the posts of the task, those with unreadable files among them."""
-        column = "label" if self._task == "sentiment" else "song"
-        absent = self._media.absent
-        posts = [
-            post
-            for post in self._table.posts
-            if post.audio not in absent and post.image not in absent
-        ]
-        if all(getattr(post, column) is None for post in posts):
-            self.problems.append(f"no usable row has a {column}: fill `{column}`")
-            return []
-        posts = unify_songs(posts) if self._task == "retrieval" else posts
-        usable = []
-        for post in posts:
-            if problem := post_problem(post, self._task):
-                self._add("warning", post, problem, f"not for {self._task}")
-            else:
-                usable.append(post)
-        return usable
-
-    def _count(self, posts: Sequence[Post]) -> None:
-        """Check that enough rows, classes and songs are left."""
-        num_rows = len(self._table.posts) + len(self._table.rejections)
-        share = 1 - len(posts) / num_rows
-        if share > self._data.max_rejected:
-            self.problems.append(
-                f"{num_rows - len(posts)} of {num_rows} rows ({share:.1%}) cannot be "
-                f"used, more than --max-rejected {self._data.max_rejected} allows"
-            )
-        if self._task == "sentiment":
-            self._count_classes(Counter(post.label for post in posts))
-        else:
-            self._count_songs(posts)
-
-    def _count_classes(self, counts: Mapping[int | None, int]) -> None:
-        for label, name in enumerate(self._table.class_names):
-            if counts[label] < MIN_CLASS_POSTS:
-                self.problems.append(
-                    f"class {name!r} has {counts[label]} usable posts; needs "
-                    f"{MIN_CLASS_POSTS} or more"
-                )
-            elif counts[label] < MIN_CLASS_SHARE * sum(counts.values()):
-                message = (
-                    f"class {name!r} has {counts[label]} of {sum(counts.values())} "
-                    "labelled posts: look at AUC and F1, not at accuracy"
-                )
-                self._add("warning", None, message, "class balance")
-
-    def _count_songs(self, posts: Sequence[Post]) -> None:
-        queries: dict[str | None, list[Post]] = defaultdict(list)
-        for post in posts:
-            queries[post.song].append(post)
-        for song, (first, *others) in queries.items():
-            if not others:
-                message = f"is the only post of the song {song!r}"
-                self._add("info", first, message, "song with one query")
-        if len(queries) < MIN_SONGS:
-            self.problems.append(
-                f"{len(queries)} usable songs; needs {MIN_SONGS} or more"
-            )
-
-    def _leaks(self, parts: Parts) -> None:
-        """Warn of files and songs on both sides of the split.
-
-        Under the section sign the posts of one song part on purpose.
-        """
-        section = self._data.split == "section"
-        homes: dict[tuple[str, str], list[tuple[str, Post, Path | str]]] = {}
-        for name, posts in parts.items():
-            for post in posts:
-                files = [post.image] if section and post.song else [*_files(post)]
-                shared = [("file", self._media.digests.get(f, ""), f) for f in files]
-                if post.song and not section:
-                    shared.append(("song", post.song, ""))
-                for kind, key, file in shared:
-                    if key:
-                        homes.setdefault((kind, key), []).append((name, post, file))
-        for (kind, key), users in homes.items():
-            name, first, file = users[0]
-            for other_name, other, other_file in users:
-                if other_name != name:
-                    what = f"song {key!r}" if kind == "song" else "content"
-                    called = f", {other_file}" if other_file != file else ""
-                    message = (
-                        f"the same {what} is in {name} and, with "
-                        f"{self._place(other)}{called}, in {other_name}: give both "
-                        "one `group`"
-                    )
-                    kind = f"same {kind} on both sides of a split"
-                    self._add("warning", first, message, kind, str(file))
-                    break
-
-    def _add(
-        self, severity: str, post: Post | None, message: str, kind: str, file: str = ""
-    ) -> None:
-        row = "table" if post is None else self._place(post)
-        self.findings.append(Finding(severity, row, file, message, kind))
-
-
-def _files(post: Post) -> Iterator[Path]:
-    yield from (file for file in (post.image, post.audio) if file is not None)
 
 
 def _texts(posts: Sequence[Post], place: Callable[[Post], str]) -> Iterator[Finding]:
@@ -261,7 +107,7 @@ def _summary(
     table: PostTable, media: MediaCheck, splits: Mapping[str, Parts]
 ) -> Summary:
     bad = media.absent | media.unreadable
-    posts = [post for post in table.posts if not bad & set(_files(post))]
+    posts = [post for post in table.posts if not bad & set(files_of(post))]
     labels = Counter(post.label for post in posts)
     classes = {name: labels[label] for label, name in enumerate(table.class_names)}
     return Summary(

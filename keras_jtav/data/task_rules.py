@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from keras_jtav.data.pairs import false_song_problem
-from keras_jtav.data.post import PARTS_OF, Post
+from keras_jtav.data.post import PARTS_OF, Post, Rejection
 
 SIDES = {
     "song": (("audio", "audio"), ("text", "lyrics")),
@@ -78,6 +79,50 @@ def split_problem(
     if task == "retrieval" and parts.get("train"):
         return false_song_problem(parts["train"])
     return ""
+
+
+def training_problem(
+    parts: Mapping[str, Sequence[Post]],
+    task: str,
+    class_names: Sequence[str],
+    modalities: Sequence[str],
+    max_share: float,
+) -> str:
+    """Return why a system cannot be trained on a split; empty if it can.
+
+    Args:
+        parts: As of ``split_problem``, with the texts that the system reads.
+        task: ``sentiment`` or ``retrieval``.
+        class_names: Of label 0 and label 1.
+        modalities: What the system perceives.
+        max_share: As of ``modality_problem``.
+    """
+    problem = split_problem(parts, task, class_names)
+    problem = problem or perception_problem(parts, modalities)
+    if problem or task == "sentiment":
+        return problem
+    posts = [post for part in parts.values() for post in part]
+    return modality_problem(posts, modalities, max_share)
+
+
+def with_texts(
+    splits: Mapping[str, Sequence[Post]], parts: Sequence[str]
+) -> tuple[dict[str, list[Post]], list[Rejection]]:
+    """Return the posts with some of their texts, and those that have nothing else.
+
+    This comes after the split, so that systems which read different texts share it.
+    """
+    kept: dict[str, list[Post]] = {name: [] for name in splits}
+    rejections = []
+    for name, split in splits.items():
+        for post in split:
+            texts = {part: text for part, text in post.texts.items() if part in parts}
+            if post.audio or post.image or any(texts.values()):
+                kept[name].append(replace(post, texts=texts))
+            else:
+                why = f"has nothing but texts that `data.texts={','.join(parts)}` drops"
+                rejections.append(Rejection(f"post {post.id}", "", why))
+    return kept, rejections
 
 
 def words_problem(posts: Sequence[Post]) -> str:

@@ -21,6 +21,7 @@ from keras_jtav.data.task_rules import (
     split_problem,
 )
 from keras_jtav.experiments import preset_config
+from keras_jtav.options import TASK_SPLITS
 from keras_jtav.preparation import prepare, silent
 
 NUM_POSTS = 42
@@ -447,3 +448,70 @@ def test_a_system_that_perceives_nothing_of_a_split_is_refused(table):
     with pytest.raises(ValueError, match="no post of the train split has audio, and"):
         prepare(config.override(["modalities=audio"]), silent)
     prepare(config.override(["modalities=text,audio"]), silent)
+
+
+@pytest.mark.parametrize(
+    ("task", "lacking", "modalities", "texts", "why"),
+    [
+        ("sentiment", "audio", ("audio",), ("caption",), "split has audio"),
+        ("sentiment", "", ("text",), ("lyrics",), "split has lyrics or caption"),
+        ("retrieval", "", ("text", "image"), ("lyrics", "caption"), "has no lyrics"),
+    ],
+)
+def test_the_verdict_is_that_of_the_settings(
+    table, task, lacking, modalities, texts, why
+):
+    folder, rows = table
+    for row in rows.values():
+        row |= {lacking: ""} if lacking else {}
+    data = replace(LENIENT, split=TASK_SPLITS[task], texts=texts)
+    report = check(folder, rows, task, data, modalities=modalities, trains_words=False)
+    (problem,) = report.problems[task]
+    assert why in problem
+    settings = [
+        *("dataset=manifest", f"dataset.path={folder / 'posts.csv'}"),
+        *(f"modalities={','.join(modalities)}", f"data.texts={','.join(texts)}"),
+    ]
+    with pytest.raises(ValueError, match=why):
+        prepare(preset_config(task, "small").override(settings), silent)
+
+
+def test_texts_that_are_not_read_leave_nothing_of_some_posts(table):
+    folder, rows = table
+    for row in list(rows.values())[:3]:
+        row |= {"image": "", "audio": "", "song": f"own of {row['id']}"}
+    report = check(folder, rows, "sentiment", replace(LENIENT, texts=("lyrics",)))
+    dropped = {where for _, kind, where, _ in found(report) if kind == "no content"}
+    assert dropped == {"row 1 (p0)", "row 2 (p1)", "row 3 (p2)"}
+    strict = replace(LENIENT, texts=("lyrics",), max_rejected=0.05)
+    assert "3 of 42 rows (7.1%)" in check(folder, rows, "sentiment", strict).render()
+
+
+def test_as_many_bad_rows_as_are_allowed_are_no_problem(table):
+    folder, rows = table
+    for row in list(rows.values())[:2]:
+        row["label"] = ""
+    rows = dict(list(rows.items())[:40])  # 2 of 40 are .05; 1 - 38 / 40 is more
+    for allowed, fails in ((0.05, False), (0.049, True)):
+        data = replace(LENIENT, max_rejected=allowed)
+        assert check(folder, rows, "sentiment", data).fatal is fails
+
+
+def test_other_versions_of_a_song_are_named(table):
+    folder, rows = table
+    rows["p1"]["audio"] = "s1.ogg"
+    rows["p0"]["lyrics"], rows["p2"]["lyrics"] = "la la", "la"
+    report = check(folder, rows, "retrieval")
+    assert {item for item in found(report) if item[1].startswith("other")} == {
+        ("warning", "other audio of a song", "row 2 (p1)", ""),
+        ("warning", "other lyrics of a song", "row 3 (p2)", ""),
+    }
+    assert "that of row 1 (p0), which stands for the song 'song 0'" in report.render()
+
+
+def test_a_table_without_a_usable_file_is_not_said_to_lack_labels(table):
+    folder, rows = table
+    for row in rows.values():
+        row["image"] = f"away/{row['id']}.png"
+    for problems in check(folder, rows).problems.values():
+        assert problems == ["no post can be used; the findings say why"]
