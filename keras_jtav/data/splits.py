@@ -37,8 +37,8 @@ def split_posts(
     - ``section``: of every song with three posts or more, one is drawn for test and
       one for validation; of two, one for test; the rest is for training. Groups do not
       count here: the posts of one song part by definition.
-    - given: kept; without any for validation, whole groups are taken from training,
-      with ``section`` one post of every song with two in training.
+    - given: kept; without any for validation, it is taken from training: by the rule
+      of ``random`` or ``dagger``, with ``section`` one post of every song with two.
 
     Args:
         posts: With unique ids.
@@ -72,10 +72,8 @@ def split_posts(
         split = "given"
     elif split == "section":
         parts = _section(posts, seed)
-    elif split == "dagger":
-        parts = _allocate(_linked(posts), shares, seed)
     else:
-        parts = _allocate(_grouped(posts), shares, seed)
+        parts = _allocate(_inseparable(posts, split), shares, seed)
     empty = [name for name in SPLIT_NAMES if not parts[name]]
     if empty:
         counts = ", ".join(f"{len(parts[name])} for {name}" for name in SPLIT_NAMES)
@@ -133,7 +131,10 @@ def _collect(pairs: Iterable[tuple[Hashable, Post]]) -> list[list[Post]]:
     return list(collected.values())
 
 
-def _grouped(posts: Iterable[Post]) -> list[list[Post]]:
+def _inseparable(posts: Sequence[Post], split: str) -> list[list[Post]]:
+    """Return what may not part: groups, and with ``dagger`` songs too."""
+    if split == "dagger":
+        return _linked(posts)
     return _collect((post.group_key, post) for post in posts)
 
 
@@ -226,5 +227,5 @@ def _given(
         names = ("train", "validation")
         total = sum(shares[name] for name in names)
         kept = {name: shares[name] / total for name in names}
-        parts |= _allocate(_grouped(parts["train"]), kept, seed)
+        parts |= _allocate(_inseparable(parts["train"], split), kept, seed)
     return parts

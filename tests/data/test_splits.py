@@ -159,6 +159,20 @@ def test_validation_is_taken_from_training_by_group():
     assert not songs[0] & songs[1]
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_dagger_takes_validation_from_training_by_song_and_group(seed):
+    posts = [replace(post, split="train") for post in make_posts(seed)]
+    posts += [Post("t", {"caption": "la"}, split="test")]
+    parts = split_posts(posts, "dagger", seed=seed)
+    homes = defaultdict(set)
+    for name in ("train", "validation"):
+        for post in parts[name]:
+            homes["group", post.group_key].add(name)
+            if post.song:
+                homes["song", post.song].add(name)
+    assert all(len(names) == 1 for names in homes.values())
+
+
 def test_section_takes_validation_from_training_by_song():
     posts = song_posts({"four": 4, "two": 2, "one": 1})
     posts = [replace(post, split="train") for post in posts]
