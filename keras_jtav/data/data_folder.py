@@ -74,6 +74,11 @@ class DataFolder:
         """Files that ``read_table`` reads, by their endings."""
         return [path for path in self.files if path.suffix.lower() in READERS]
 
+    @property
+    def texts(self) -> list[Path]:
+        """Files with the ending ``.txt``, in whatever case."""
+        return [path for path in self.files if path.suffix.lower() == ".txt"]
+
     def allows(self, path: Path) -> bool:
         """Return whether a path may be read."""
         return self._outside or is_inside(path, self.folder)

@@ -116,8 +116,7 @@ class _RowReader:
         self._moods_file = moods_file
         self._task = task
         self._unknown_moods: Counter[str] = Counter()
-        texts = [path for path in files.files if path.suffix.lower() == ".txt"]
-        self._lyrics = {_plain(path.stem): path for path in texts}
+        self._lyrics = {_plain(path.stem): path for path in files.texts}
 
     def post(self, cells: Mapping[str, str]) -> Post:
         """Return the post of a row.

@@ -85,9 +85,7 @@ def find_table(files: DataFolder, columns_file: str | Path, task: str) -> Shutte
         if any(theirs in by_lower for theirs in names)
     }
     columns = guessed | named
-    problem = _problem(
-        columns, found, task, any(p.suffix == ".txt" for p in files.files)
-    )
+    problem = _problem(columns, found, task, bool(files.texts))
     if problem or not rows:
         problem = f"{path} {problem or 'has no rows'}"
         raise ValueError(_another_layout(problem, files, columns_file, found))

@@ -111,6 +111,18 @@ def test_lyrics_by_artist_and_title(tmp_path):
     assert [post.texts["lyrics"] for post in posts] == ["la la 0", "la la 1"]
 
 
+def test_files_of_lyrics_count_whatever_the_case_of_their_ending(tmp_path):
+    folder = put(tmp_path, rows_of(2, images=1))
+    for song in range(2):
+        lyrics = folder / "lyrics" / f"S{song}.txt"
+        lyrics.rename(lyrics.with_name(f"The Band - Song {song}.TXT"))
+    columns = [name for name in APP if name != "audio_url"]
+    rows = [{name: row[name] for name in columns} for row in rows_of(2, images=1)]
+    write_table(folder / "posts.csv", columns, rows)
+    posts = load_shuttersong("retrieval", "section", folder=folder).posts
+    assert [post.texts["lyrics"] for post in posts] == ["la la 0", "la la 1"]
+
+
 def test_rows_that_cannot_be_used_say_why(tmp_path, caplog):
     rows = rows_of(4, images=2)
     folder = put(tmp_path, rows)
