@@ -62,7 +62,7 @@ def load_shuttersong(
         columns: TOML file that names the columns; by default ``shuttersong.toml`` of
             the folder, where there is one.
         moods: Table of ``mood,label``.
-        test_songs: Songs of ``dagger`` held out for test.
+        test_songs: Songs of ``dagger`` held out for test, of those that can be used.
         outside: Whether the table may name files outside of the folder.
 
     Returns:

@@ -12,7 +12,9 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from keras_jtav.config import SPLITS
+from keras_jtav.data.pairs import unify_songs
 from keras_jtav.data.post import SPLIT_NAMES, Post
+from keras_jtav.data.task_rules import post_problem
 
 ADVICE = {
     "random": "Add posts, put fewer of them into one group, or change `data.fractions`",
@@ -88,7 +90,8 @@ def hold_out_songs(posts: Sequence[Post], count: int, seed: int) -> list[Post]:
     """Give all posts of ``count`` songs to test and the others to training.
 
     Args:
-        posts: Of any songs; those without a song go to training.
+        posts: Of any songs; those without a song go to training. A song that retrieval
+            cannot use is not drawn: its posts will be dropped.
         count: Songs for test.
         seed: Decides which.
 
@@ -101,11 +104,14 @@ def hold_out_songs(posts: Sequence[Post], count: int, seed: int) -> list[Post]:
     Source:
         JTAV, Sec. 4.2 (dagger: 100 of 620 songs).
     """
-    songs = {post.song for post in posts if post.song}
+    usable = [p for p in unify_songs(posts) if not post_problem(p, "retrieval")]
+    songs = {post.song for post in usable}
     if not 1 <= count <= len(songs) - 2:
         raise ValueError(
             "`test_songs` must be at least 1 and leave two songs or more for training "
-            f"and validation; received {count} of {len(songs)} songs."
+            f"and validation; received {count} of {len(songs)} songs that can be used. "
+            "Lower it, or add songs with audio or lyrics, and with an image or a "
+            "caption."
         )
     held_out = set(sorted(songs, key=lambda song: _draw(seed, song))[:count])
     return [

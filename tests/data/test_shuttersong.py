@@ -201,6 +201,23 @@ def test_dagger_holds_out_songs_for_test(folder):
         load_shuttersong("retrieval", "dagger", 0, folder)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_dagger_holds_out_that_many_songs_that_can_be_used(folder, seed):
+    rows = rows_of(6)
+    for row in rows[:15]:  # the first three songs
+        row["audio_url"] = ""
+    for song in range(3):
+        (folder / "lyrics" / f"S{song}.txt").unlink()
+    write_table(folder / "posts.csv", APP, rows)
+    table = load_shuttersong("retrieval", "dagger", seed, folder, test_songs=1)
+    assert len(table.posts) == 30, "those that cannot be used are dropped elsewhere"
+    held_out = {post.song for post in table.posts if post.split == "test"}
+    assert len(held_out) == 1
+    assert held_out < {f"song {song} / the band" for song in (3, 4, 5)}
+    with pytest.raises(ValueError, match=r"2 of 3 songs that can be used\. Lower it"):
+        load_shuttersong("retrieval", "dagger", seed, folder, test_songs=2)
+
+
 def test_section_holds_out_one_image_of_every_song(folder):
     table = load_shuttersong("retrieval", "section", folder=folder)
     parts = split_posts(table.posts, "section")
