@@ -27,8 +27,9 @@ def build_vocabulary(
     a vocabulary of one word that no text holds.
 
     Choice: the table is scaled so that the coordinates of words have a root mean square
-    of 1. fastText's are about a tenth of that, and the gate of Sec. 3.1.1, a product of
-    two vectors, would shrink the words of a post with a caption once more.
+    of 1; where a data set brings the words of all splits, those of the training split.
+    fastText's are about a tenth of that, and the gate of Sec. 3.1.1, a product of two
+    vectors, would shrink the words of a post with a caption once more.
 
     Choice: the texts of a post are one text to learn from, so that the words of its
     caption and of its lyrics, which may be of two languages, come to lie together.
@@ -42,20 +43,27 @@ def build_vocabulary(
         padding = np.zeros((FIRST_WORD_ROW, ready.word_vectors.shape[1]), "float32")
         vocabulary = Vocabulary(ready.words, np.vstack([padding, ready.word_vectors]))
     elif options.fasttext:
-        words = sorted({word for text in tokenize_texts(texts) for word in text})
+        words = sorted(_words_of(texts))
         vocabulary = load_vectors(options.fasttext, words, options.vocabulary_size)
     else:
         vocabulary = train_vectors(
             texts, options.embedding_dim, config.train.seed, options.subwords
         )
-    words = vocabulary.matrix[FIRST_WORD_ROW:][: len(vocabulary.words)]
-    scale = np.sqrt(np.mean(np.square(words))) if len(words) else 1.0
+    vectors = vocabulary.matrix[FIRST_WORD_ROW:][: len(vocabulary.words)]
+    if ready is not None:
+        seen = _words_of(texts)
+        vectors = vectors[[word in seen for word in vocabulary.words]]
+    scale = np.sqrt(np.mean(np.square(vectors))) if len(vectors) else 1.0
     vocabulary = replace(vocabulary, matrix=vocabulary.matrix / max(scale, 1e-6))
     if options.lsa_dim:
         vocabulary = with_latent_semantics(
             vocabulary, all_texts(train_posts), options.lsa_dim, options.words
         )
     return vocabulary
+
+
+def _words_of(texts: Sequence[str]) -> set[str]:
+    return {word for text in tokenize_texts(texts) for word in text}
 
 
 def build_documents(

@@ -6,6 +6,7 @@ import pytest
 from keras_jtav.config import Config
 from keras_jtav.corpus import build_vocabulary
 from keras_jtav.data.post import Post
+from keras_jtav.data.ready_features import ArrayStore, ReadyFeatures
 
 POSTS = [
     Post("a", {"lyrics": "the sun is up", "caption": "sun"}),
@@ -19,6 +20,16 @@ def test_words_have_coordinates_of_size_one():
     words = vocabulary.matrix[2:]
     assert words.shape == (7, 8)
     assert np.sqrt(np.mean(words**2)) == pytest.approx(1, abs=1e-5)
+
+
+def test_words_of_test_posts_do_not_scale_those_of_training():
+    vectors = np.array([[3, 4], [0, 1], [50, 70]], "float32")
+    ready = ReadyFeatures(ArrayStore({}, {}), ("w1", "w2", "w3"), vectors, 1, 1, 1)
+    train = [Post("a", {"lyrics": "w1 w2 w1"}), Post("b", {"caption": "w2"})]
+    vocabulary = build_vocabulary(Config(), train, ready)
+    # w1 and w2 have four coordinates, of mean square (9 + 16 + 0 + 1) / 4.
+    expected = vectors / np.sqrt(26 / 4)
+    np.testing.assert_allclose(vocabulary.matrix[2:], expected, rtol=1e-6)
 
 
 def test_latent_semantics_stand_beside_them():
