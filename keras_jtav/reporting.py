@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from keras_jtav.data.decode import decode_image
 from keras_jtav.data.record_store import RecordStore
 from keras_jtav.evaluation.baselines import (
     cca_baseline,
@@ -220,8 +219,7 @@ class RetrievalReport:
         """
         figures = dict(charts)
         if self._prepared.ready is None:
-            store = self._prepared.store
-            shown = store.image if isinstance(store, RecordStore) else decode_image
+            shown = self._prepared.store.shown
             figures["queries"] = query_figure(
                 self._queries, self._songs, self._scores, self.matches, shown
             )

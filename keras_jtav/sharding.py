@@ -45,7 +45,7 @@ from keras_jtav.data.records import (
     encode_record,
     write_records,
 )
-from keras_jtav.evaluation.simple_features import MEASURES
+from keras_jtav.evaluation.simple_features import media_measures
 from keras_jtav.features.preprocessor import Preprocessor
 from keras_jtav.features.vocabulary import FIRST_WORD_ROW, Vocabulary
 
@@ -98,7 +98,7 @@ class RecordMaker:
             if modality not in self.modalities:
                 digests[modality] = UNREAD
                 continue
-            measure, _ = MEASURES[modality]
+            measure, _ = media_measures(self.data)[modality]
             reader = _reader(self.features, self.data)
             try:
                 refuse_large(path, self.data.max_file_bytes)

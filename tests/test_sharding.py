@@ -2,9 +2,13 @@ import dataclasses
 import json
 import os
 import pickle
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from keras_jtav import sharding
 from keras_jtav.data.any_path import read_text
 from keras_jtav.data.post import Post
 from keras_jtav.data.record_folder import shard_path, table_path
@@ -144,3 +148,13 @@ def test_a_file_above_the_limit_is_a_fault(config, splits, tmp_path):
     (fault,) = shard.maker(post).faults
     assert fault.file == str(post.image)
     assert "smaller than 10 bytes or raise `data.max_file_bytes`" in fault.reason
+
+
+def test_a_raised_limit_holds_for_what_baselines_see_too(config, tmp_path, monkeypatch):
+    features = SimpleNamespace(read=lambda modality, path: np.zeros((8, 8, 3), "uint8"))
+    monkeypatch.setattr(sharding, "_reader", lambda *arguments: features)
+    Image.new("L", (7100, 7100), 90).save(tmp_path / "large.png")
+    post = Post("p", {"caption": "la"}, image=tmp_path / "large.png", label=1)
+    data = dataclasses.replace(config.data, max_image_pixels=7100 * 7100)
+    made = RecordMaker(config.features, data, ("text", "image"))(post)
+    assert not made.faults

@@ -26,6 +26,10 @@ class MediaStore:
         data: Limits on what is decoded.
         folder: Where the features are kept between runs.
         modalities: What the model sees; other media are not read.
+
+    Attributes:
+        folder: The argument.
+        data: The argument.
     """
 
     def __init__(
@@ -38,7 +42,7 @@ class MediaStore:
     ) -> None:
         self._reader = MediaReader(preprocessor, data)
         self._modalities = modalities
-        self._max_bytes = data.max_file_bytes
+        self.data = data
         self.folder = folder
         spectrogram = {
             "version": FEATURE_VERSION,
@@ -103,6 +107,14 @@ class MediaStore:
         """Return ``(size, size, 3)`` of a prepared picture."""
         return self._caches["image"].get(self._digests[path])
 
+    def shown(self, path: Path) -> np.ndarray:
+        """Return a picture as people see it, uint8 ``(height, width, 3)``.
+
+        Raises:
+            DecodeError: The file cannot be decoded.
+        """
+        return self._reader.decode("image", path)
+
     def _compute(
         self, modality: str, paths: Sequence[Path], progress: Callable
     ) -> dict[Path, str]:
@@ -110,7 +122,7 @@ class MediaStore:
         cache, faults, missing = self._caches[modality], {}, []
         for path in paths:
             try:
-                refuse_large(path, self._max_bytes)
+                refuse_large(path, self.data.max_file_bytes)
                 self._digests[path] = content_digest(path)
             except DecodeError as error:
                 faults[path] = str(error)

@@ -34,6 +34,17 @@ class MediaReader:
         self._alone: dict[str, Callable[[np.ndarray], tf.Tensor]] = {}
         self._turn = Lock()  # Beam's threads share a reader
 
+    def decode(self, modality: str, path: Path) -> np.ndarray:
+        """Return a recording or a picture as its file has it, within the limits.
+
+        Raises:
+            DecodeError: The file cannot be decoded.
+        """
+        data = self._data
+        if modality == "audio":
+            return decode_audio(path, data.max_audio_seconds, data.max_file_bytes)
+        return decode_image(path, data.max_image_pixels, data.max_file_bytes)
+
     def read(self, modality: str, path: Path) -> np.ndarray:
         """Return the features of one file.
 
@@ -42,7 +53,7 @@ class MediaReader:
         Raises:
             DecodeError: The file cannot be decoded.
         """
-        media = self._decode(modality, path)
+        media = self.decode(modality, path)
         with self._turn, tf.device("CPU"):
             if modality not in self._alone:
                 self._alone[modality] = self._transform_alone(modality)
@@ -61,7 +72,7 @@ class MediaReader:
 
         def decode(path: bytes) -> tuple[np.ndarray, bytes]:
             try:
-                return self._decode(modality, Path(path.decode())), b""
+                return self.decode(modality, Path(path.decode())), b""
             except DecodeError as error:
                 return nothing, str(error).encode()
 
@@ -76,12 +87,6 @@ class MediaReader:
         dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
         dataset = dataset.with_options(_one_thread())
         return dataset.prefetch(tf.data.AUTOTUNE).as_numpy_iterator()
-
-    def _decode(self, modality: str, path: Path) -> np.ndarray:
-        data = self._data
-        if modality == "audio":
-            return decode_audio(path, data.max_audio_seconds, data.max_file_bytes)
-        return decode_image(path, data.max_image_pixels, data.max_file_bytes)
 
     def _transform_alone(self, modality: str) -> Callable[[np.ndarray], tf.Tensor]:
         """Return the transformation as ``tf.data`` runs it, for one file at a time.

@@ -18,6 +18,7 @@ from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.utils.extmath import randomized_svd
 
+from keras_jtav.config import DataOptions
 from keras_jtav.data.cache import FeatureCache
 from keras_jtav.data.decode import decode_audio, decode_image
 from keras_jtav.data.media import FEATURE_VERSION, MediaStore
@@ -49,8 +50,8 @@ class SimpleFeatures:
     Args:
         train_posts: Posts that the text vectors are fitted on.
         measures: For parts, the function from a text or file to its vector, and the
-            vector's size; by default those of media files. Texts that have none are
-            counted.
+            vector's size; by default those of media files within the default limits.
+            Texts that have none are counted.
 
     Example:
         >>> posts = [Post("a", {"caption": "so happy"}), Post("b", {"lyrics": "la la"})]
@@ -65,7 +66,7 @@ class SimpleFeatures:
         measures: Mapping[str, Measure] | None = None,
     ) -> None:
         self.train_posts = list(train_posts)
-        self._measures = MEASURES if measures is None else measures
+        self._measures = media_measures(DataOptions()) if measures is None else measures
         self._text_vectors: dict[str, Callable[[list[str]], np.ndarray]] = {}
         self._measured: dict[tuple[str, str | Path], np.ndarray] = {}
 
@@ -146,22 +147,31 @@ def _fit_text_vectors(corpus: list[str]) -> Callable[[list[str]], np.ndarray]:
     return lambda texts: count(texts) @ directions.T
 
 
-def _measure_audio(path: Path) -> np.ndarray:
-    return audio_statistics(decode_audio(path, max_seconds=MAX_AUDIO_SECONDS))
+def media_measures(data: DataOptions) -> dict[str, Measure]:
+    """Return what is measured of recordings and pictures, and the vectors' sizes.
 
+    Args:
+        data: Limits on what is decoded. Of a recording half a minute is measured,
+            whatever ``max_audio_seconds`` says.
+    """
 
-def _measure_image(path: Path) -> np.ndarray:
-    return picture_statistics(decode_image(path))
+    def audio(path: Path) -> np.ndarray:
+        waveform = decode_audio(path, MAX_AUDIO_SECONDS, data.max_file_bytes)
+        return audio_statistics(waveform)
 
+    def image(path: Path) -> np.ndarray:
+        picture = decode_image(path, data.max_image_pixels, data.max_file_bytes)
+        return picture_statistics(picture)
 
-MEASURES = {"audio": (_measure_audio, AUDIO_DIM), "image": (_measure_image, IMAGE_DIM)}
+    return {"audio": (audio, AUDIO_DIM), "image": (image, IMAGE_DIM)}
 
 
 def kept_measures(store: MediaStore) -> dict[str, Measure]:
-    """Return ``MEASURES``, with what they find kept on disk for other rows and runs.
+    """Return ``media_measures``, kept on disk for other rows and runs.
 
     Args:
-        store: Has prepared the files, and says where features are kept.
+        store: Has prepared the files, and says what may be decoded and where features
+            are kept.
     """
     # another backend rounds otherwise
     settings = {"version": FEATURE_VERSION, "backend": keras.backend.backend()}
@@ -178,5 +188,6 @@ def kept_measures(store: MediaStore) -> dict[str, Measure]:
         return vector
 
     return {
-        name: (kept(name, measure), dim) for name, (measure, dim) in MEASURES.items()
+        name: (kept(name, measure), dim)
+        for name, (measure, dim) in media_measures(store.data).items()
     }

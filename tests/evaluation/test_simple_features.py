@@ -1,14 +1,17 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 from PIL import Image
 
+from keras_jtav.data.media_file import DecodeError
 from keras_jtav.data.post import Post
 from keras_jtav.evaluation import simple_features
 from keras_jtav.evaluation.media_statistics import AUDIO_DIM, IMAGE_DIM
 from keras_jtav.evaluation.simple_features import SimpleFeatures
+from keras_jtav.options import DataOptions
 
 
 @pytest.fixture
@@ -47,12 +50,44 @@ def test_each_file_is_decoded_once(posts, monkeypatch):
     decoded = []
     decode = simple_features.decode_image
     monkeypatch.setattr(
-        simple_features, "decode_image", lambda p: decoded.append(p) or decode(p)
+        simple_features,
+        "decode_image",
+        lambda path, *limits: decoded.append(path) or decode(path, *limits),
     )
     features = SimpleFeatures(posts[:1])
     first, again = features.part("image", posts), features.part("image", posts[::-1])
     assert len(decoded) == 1
     assert np.array_equal(first, again[::-1])
+
+
+def kept(folder, **limits):
+    """Return what is measured within the limits of a run, and kept in a folder."""
+    store = SimpleNamespace(
+        folder=folder, data=DataOptions(**limits), digest=lambda path: path.stem * 8
+    )
+    return simple_features.kept_measures(store)
+
+
+def test_files_are_measured_within_the_limits_of_the_run(posts, tmp_path):
+    Image.new("L", (7100, 7100), 90).save(tmp_path / "large.png")
+    post = Post("large", image=tmp_path / "large.png")
+    measures = kept(tmp_path / "raised", max_image_pixels=7100 * 7100)
+    (vector,) = SimpleFeatures([post], measures).part("image", [post])
+    assert vector.any()
+    features = SimpleFeatures(posts, kept(tmp_path / "lowered", max_file_bytes=10))
+    for name in ("audio", "image"):
+        with pytest.raises(DecodeError, match=r"raise `data\.max_file_bytes`"):
+            features.part(name, posts)
+
+
+def test_what_was_measured_is_kept_for_runs_with_other_limits(posts, tmp_path):
+    for name in ("audio", "image"):
+        path = getattr(posts[0], name)
+        before = kept(tmp_path / "kept")[name][0](path)
+        path.unlink()
+        limits = {"max_image_pixels": 60_000_000, "max_audio_seconds": 900.0}
+        after = kept(tmp_path / "kept", **limits)[name][0](path)
+        np.testing.assert_array_equal(after, before)
 
 
 def test_media_have_their_size_even_where_no_post_has_any(posts):
