@@ -49,7 +49,8 @@ def explain_row(
     if song is not None:
         post = beside(post, _find(posts, "song", song, table))
     name = f"{id_}-{song}" if song else id_
-    return write_explanation(explain(predictor, post), post, folder / _file_name(name))
+    folder = folder / _file_name(name)
+    return write_explanation(explain(predictor, post), post, folder, predictor.data)
 
 
 def _find(posts: Sequence[Post], key: str, value: str, table: Path) -> Post:

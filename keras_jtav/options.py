@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 # How posts are split where `data.split` says nothing else.
 TASK_SPLITS = {"sentiment": "random", "retrieval": "dagger"}
@@ -40,6 +42,18 @@ class DataOptions:
     max_file_bytes: int = 2_000_000_000
     max_table_bytes: int = 500_000_000
     outside: bool = False
+
+    @classmethod
+    def of_any_version(cls, settings: Mapping[str, Any]) -> DataOptions:
+        """Return what a run or a model says; what it does not know has its default.
+
+        Example:
+            >>> options = DataOptions.of_any_version({"max_image_pixels": 9, "new": 1})
+            >>> options.max_image_pixels, options.max_audio_seconds
+            (9, 600.0)
+        """
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: v for name, v in settings.items() if name in known})
 
 
 @dataclass(frozen=True)

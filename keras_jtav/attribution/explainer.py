@@ -216,7 +216,9 @@ class Explainer:
         effect = integrated_gradients(logits_of, spectrogram)
         config = self.network.config
         options, length = config.features, clip_samples(config.features)
-        samples = len(decode_audio(post.audio, config.data.max_audio_seconds))
+        data = config.data
+        waveform = decode_audio(post.audio, data.max_audio_seconds, data.max_file_bytes)
+        samples = len(waveform)
         starts = np.minimum(
             np.arange(len(spectrogram)) * length, max(0, samples - length)
         )

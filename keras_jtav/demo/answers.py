@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +87,7 @@ class SongAnswers:
             name: np.concatenate([part[name] for part in encoded])
             for name in encoded[0]
         }
-        self._sound = cache(sound_uri)
+        self._sound = cache(partial(sound_uri, data=predictor.data))
 
     def answer(self, image: str | None, caption: str) -> str:
         """Return a page with the best songs; the picture is a path."""

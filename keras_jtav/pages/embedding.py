@@ -10,19 +10,21 @@ import numpy as np
 import soundfile
 from PIL import Image
 
-from keras_jtav.config import SAMPLE_RATE_HZ
+from keras_jtav.config import SAMPLE_RATE_HZ, DataOptions
 from keras_jtav.data.decode import decode_audio, decode_image
 from keras_jtav.data.media_file import DecodeError
 
 MAX_PIXELS = 480  # of the longer side
 MAX_SECONDS = 20.0
+DEFAULTS = DataOptions()
 
 
-def picture_uri(image: Path | np.ndarray) -> str:
+def picture_uri(image: Path | np.ndarray, data: DataOptions = DEFAULTS) -> str:
     """Return a picture as a JPEG inside a ``data:`` address; empty where there is none.
 
     Args:
         image: A file, or uint8 ``(height, width, 3)``. It is shrunk to 480 pixels.
+        data: Limits on what is decoded.
 
     Example:
         >>> picture_uri(np.zeros((2, 2, 3), "uint8"))[:23]
@@ -32,7 +34,7 @@ def picture_uri(image: Path | np.ndarray) -> str:
     """
     if isinstance(image, Path):
         try:
-            image = decode_image(image)
+            image = decode_image(image, data.max_image_pixels, data.max_file_bytes)
         except (OSError, DecodeError):
             return ""
     picture = Image.fromarray(image)
@@ -42,17 +44,21 @@ def picture_uri(image: Path | np.ndarray) -> str:
     return _uri("image/jpeg", stream.getvalue())
 
 
-def sound_uri(recording: Path) -> str:
+def sound_uri(recording: Path, data: DataOptions = DEFAULTS) -> str:
     """Return the first 20 seconds of a recording as MP3 inside a ``data:`` address.
 
     Empty where there is no such file, or nothing in it.
+
+    Args:
+        recording: A file.
+        data: Limits on what is decoded.
 
     Example:
         >>> sound_uri(Path("moved away.wav"))
         ''
     """
     try:
-        waveform = decode_audio(recording, MAX_SECONDS)
+        waveform = decode_audio(recording, MAX_SECONDS, data.max_file_bytes)
     except (OSError, DecodeError):
         return ""
     if not len(waveform):

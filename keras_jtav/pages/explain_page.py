@@ -9,13 +9,14 @@ from markupsafe import Markup
 from PIL import Image
 
 from keras_jtav.attribution import Explanation, Word
+from keras_jtav.config import DataOptions
 from keras_jtav.data.any_path import write_text
 from keras_jtav.data.decode import decode_image
 from keras_jtav.data.media_file import DecodeError
 from keras_jtav.data.post import Post
 from keras_jtav.evaluation.figures import svg_text
 from keras_jtav.evaluation.figures_sound import sound_figure
-from keras_jtav.pages.embedding import picture_uri
+from keras_jtav.pages.embedding import DEFAULTS, picture_uri
 from keras_jtav.pages.templates import render
 
 PAGE_FILE = "explanation.html"
@@ -27,13 +28,19 @@ ROLES = {
 }
 
 
-def write_explanation(explanation: Explanation, post: Post, folder: Path) -> list[Path]:
+def write_explanation(
+    explanation: Explanation,
+    post: Post,
+    folder: Path,
+    data: DataOptions = DEFAULTS,
+) -> list[Path]:
     """Write an explanation as JSON and as one HTML file with everything inside.
 
     Args:
         explanation: What ``explain`` returned.
         post: What was explained; in retrieval its recording is the song's.
         folder: Where to; made where absent.
+        data: Limits on what is decoded: the ``data`` of the explained ``Predictor``.
 
     Returns:
         The page and the JSON.
@@ -47,6 +54,7 @@ def write_explanation(explanation: Explanation, post: Post, folder: Path) -> lis
     most = max(map(abs, explanation.parts.values()), default=0.0) or 1.0
     page = render(
         "explain.html.jinja",
+        data,
         explanation=explanation,
         post=post,
         bars={n: (v, 100 * abs(v) / most) for n, v in explanation.parts.items()},
@@ -55,7 +63,7 @@ def write_explanation(explanation: Explanation, post: Post, folder: Path) -> lis
             for role, title in ROLES[explanation.task].items()
         ],
         sound_chart=chart,
-        overlaid=_overlaid(explanation, post),
+        overlaid=_overlaid(explanation, post, data),
     )
     paths = [folder / PAGE_FILE, folder / JSON_FILE]
     for path, text in zip(paths, (page, explanation.to_json()), strict=True):
@@ -79,12 +87,12 @@ def _shaded(words: list[Word]) -> list[dict]:
     ]
 
 
-def _overlaid(explanation: Explanation, post: Post) -> str:
+def _overlaid(explanation: Explanation, post: Post, data: DataOptions) -> str:
     """Return the picture with its map over it; empty without one."""
     if not explanation.picture or post.image is None:
         return ""
     try:
-        picture = decode_image(post.image)
+        picture = decode_image(post.image, data.max_image_pixels, data.max_file_bytes)
     except (OSError, DecodeError):
         return ""
     heat = np.array(explanation.picture, "float32")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from keras_jtav.config import DataOptions
 from keras_jtav.data.any_path import write_text
 from keras_jtav.pages.templates import render
 
@@ -46,6 +47,7 @@ def write_run_page(folder: Path) -> Path:
     )
     page = render(
         "run.html.jinja",
+        DataOptions.of_any_version(config["data"]),
         name=folder.resolve().name,
         config=config,
         tables=metrics["metrics"],

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import jinja2
 
-from keras_jtav.pages.embedding import picture_uri, sound_uri
+from keras_jtav.config import DataOptions
+from keras_jtav.pages.embedding import DEFAULTS, picture_uri, sound_uri
 
 TITLES = {"auc": "AUC", "mrr": "MRR", "weighted_f1": "weighted F1"}
 
 
-def render(template: str, **values: object) -> str:
+def render(template: str, data: DataOptions = DEFAULTS, **values: object) -> str:
     """Return a page.
 
     Args:
         template: Name of a file of this package.
+        data: Limits on the media that are decoded for it.
         **values: What it shows. A name that a template wants and does not get is an
             error.
     """
@@ -26,11 +30,17 @@ def render(template: str, **values: object) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    templates.filters["picture"] = lambda path: picture_uri(Path(path)) if path else ""
-    templates.filters["sound"] = lambda path: sound_uri(Path(path)) if path else ""
+    for name, uri in (("picture", picture_uri), ("sound", sound_uri)):
+        templates.filters[name] = partial(_embedded, uri, data)
     templates.filters["number"] = _number
     templates.filters["title"] = _title
     return templates.get_template(template).render(**values)
+
+
+def _embedded(
+    uri: Callable[[Path, DataOptions], str], data: DataOptions, path: str | Path | None
+) -> str:
+    return uri(Path(path), data) if path else ""
 
 
 def _number(value: object) -> str:

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from keras_jtav.data.decode import decode_audio, decode_image, encode_png, encode_wav
 from keras_jtav.data.post import Post, Rejection
+from keras_jtav.options import DataOptions
 
 BATCH_SIZE = 16
 
@@ -25,6 +26,7 @@ class Predictor:
         folder: The argument.
         saved_model: What TensorFlow loaded.
         settings: What travels inside it.
+        data: Limits on what is decoded, those of its training.
 
     Raises:
         FileNotFoundError: The folder holds no SavedModel.
@@ -39,7 +41,7 @@ class Predictor:
         self.folder = Path(folder)
         self.saved_model = tf.saved_model.load(str(folder))
         self.settings: dict = json.loads(self.call("settings")["settings"])
-        self._limits = self.settings["config"]["data"]
+        self.data = DataOptions.of_any_version(self.settings["config"]["data"])
 
     @property
     def task(self) -> str:
@@ -104,9 +106,10 @@ class Predictor:
             return b""
         try:
             if part == "image":
-                return encode_png(decode_image(path, self._limits["max_image_pixels"]))
-            seconds = self._limits["max_audio_seconds"]
-            return encode_wav(decode_audio(path, seconds))
+                limits = (self.data.max_image_pixels, self.data.max_file_bytes)
+                return encode_png(decode_image(path, *limits))
+            limits = (self.data.max_audio_seconds, self.data.max_file_bytes)
+            return encode_wav(decode_audio(path, *limits))
         except (OSError, ValueError) as error:
             faults.append(Rejection.of_file(post, path, error))
             return b""

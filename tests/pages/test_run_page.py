@@ -7,6 +7,7 @@ import soundfile
 from PIL import Image
 
 from keras_jtav.cli import main
+from keras_jtav.options import DataOptions
 from keras_jtav.pages import write_run_page
 from keras_jtav.pages.embedding import MAX_PIXELS, picture_uri, sound_uri
 
@@ -68,6 +69,29 @@ def test_texts_are_shown_as_they_are_and_lost_media_left_out(finished_run, tmp_p
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; да" in page
     assert "<script" not in page
     assert f"The picture is no longer at {tmp_path / 'gone.png'}." in page
+
+
+def test_a_page_shows_what_the_limits_of_its_run_allow(finished_run, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(finished_run[1].folder, folder)
+    Image.new("L", (7100, 7100), 90).save(tmp_path / "large.png")
+    facts = json.loads((folder / "page.json").read_text())
+    facts["examples"][0]["shown"][0]["image"] = str(tmp_path / "large.png")
+    (folder / "page.json").write_text(json.dumps(facts))
+    lost = f"The picture is no longer at {tmp_path / 'large.png'}."
+    assert lost in text_of(write_run_page(folder))
+    config = json.loads((folder / "config.json").read_text())
+    config["data"]["max_image_pixels"] = 7100 * 7100
+    (folder / "config.json").write_text(json.dumps(config))
+    assert lost not in text_of(write_run_page(folder))
+
+
+def test_recordings_are_shown_within_the_limits(tmp_path):
+    noise = np.random.default_rng(0).normal(0, 0.1, 22050)
+    soundfile.write(tmp_path / "a.wav", noise, 22050)
+    size = (tmp_path / "a.wav").stat().st_size
+    assert sound_uri(tmp_path / "a.wav", DataOptions(max_file_bytes=size))
+    assert not sound_uri(tmp_path / "a.wav", DataOptions(max_file_bytes=size - 1))
 
 
 def test_pictures_are_shrunk_and_recordings_shortened(tmp_path):
