@@ -7,11 +7,12 @@ from pathlib import Path
 
 from keras_jtav import console
 from keras_jtav.config import Config
+from keras_jtav.data.whole_file import write_text
 from keras_jtav.model import build_model
 from keras_jtav.pages import write_run_page
 from keras_jtav.pages.run_page import FACTS_FILE
 from keras_jtav.preparation import prepare
-from keras_jtav.running import export_settings, write_text
+from keras_jtav.running import export_settings
 from keras_jtav.serving.export import can_export, export_model
 from keras_jtav.training import seed_everything
 from keras_jtav.transfer import pretrained_pictures, train_phases

@@ -127,7 +127,7 @@ def map_in_processes(
 def measure_row(task: RowTask) -> list[dict]:
     """Measure one row, or read what was measured; see ``measure``."""
     with quiet_import():
-        from keras_jtav.data.whole_file import written_whole
+        from keras_jtav.data.whole_file import write_text
         from keras_jtav.measuring import measure
 
     if not task.lines_path.exists():
@@ -137,8 +137,7 @@ def measure_row(task: RowTask) -> list[dict]:
         except ValueError as error:
             message = f"Row {task.row!r}, run {task.run + 1}: {error}"
             raise ValueError(message) from error
-        with written_whole(task.lines_path) as aside:
-            aside.write_text(json.dumps(lines), encoding="utf-8")
+        write_text(task.lines_path, json.dumps(lines))
         shutil.rmtree(task.folder)
     return json.loads(task.lines_path.read_text(encoding="utf-8"))
 

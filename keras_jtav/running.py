@@ -14,7 +14,7 @@ from keras_jtav import console
 from keras_jtav.config import MODALITIES, Config
 from keras_jtav.data.manifest import write_rejections
 from keras_jtav.data.summary import summarize
-from keras_jtav.data.whole_file import written_whole
+from keras_jtav.data.whole_file import write_text
 from keras_jtav.devices import check_devices, join_processes
 from keras_jtav.evaluation.figures import svg_text
 from keras_jtav.judging import JUDGES
@@ -284,9 +284,3 @@ def export_settings(config: Config, prepared: Prepared, measured: Mapping) -> di
         "versions": versions_of(PACKAGES),
         **measured,
     }
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file aside, then rename it into place."""
-    with written_whole(path) as aside:
-        aside.write_text(text, encoding="utf-8")

@@ -15,7 +15,7 @@ from pathlib import Path
 from keras_jtav import console
 from keras_jtav.config import Config
 from keras_jtav.data.tables import write_table
-from keras_jtav.data.whole_file import written_whole
+from keras_jtav.data.whole_file import write_text, written_whole
 from keras_jtav.devices import check_devices
 from keras_jtav.evaluation.comparison import compare
 from keras_jtav.evaluation.comparison_text import markdown_table
@@ -26,7 +26,6 @@ from keras_jtav.model import check_config, check_weights
 from keras_jtav.preparation import usable_splits
 from keras_jtav.process_memory import keep_freed_memory
 from keras_jtav.row_workers import RowTask, measured_rows
-from keras_jtav.running import write_text
 
 SETTINGS_FILE = "settings.json"
 RESULTS_FILE = "results.jsonl"

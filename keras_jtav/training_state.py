@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from keras_jtav.config import TrainOptions
-from keras_jtav.data.whole_file import is_left_over, written_whole
+from keras_jtav.data.whole_file import is_left_over, write_text, written_whole
 from keras_jtav.devices import Devices
 
 
@@ -178,8 +178,7 @@ class TrainingState(keras.callbacks.Callback):
             "finished": self.finished,
             "history": self.history,
         }
-        with written_whole(self.folder / "state.json") as aside:
-            aside.write_text(json.dumps(state, indent=1), encoding="utf-8")
+        write_text(self.folder / "state.json", json.dumps(state, indent=1))
 
     def _weights(self, entry: int) -> Path:
         return self.folder / f"entry-{entry:04d}.weights.h5"

@@ -41,6 +41,12 @@ def written_whole(path: Path) -> Iterator[Path]:
             aside.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a file aside, then rename it into place."""
+    with written_whole(path) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
 def is_left_over(path: Path) -> bool:
     """Return whether a file or folder is one that was being written.
 
