@@ -12,10 +12,11 @@ from matplotlib.figure import Figure
 
 from keras_jtav import console
 from keras_jtav.config import MODALITIES, Config
+from keras_jtav.data.folder_lock import locked
 from keras_jtav.data.manifest import write_rejections
 from keras_jtav.data.summary import summarize
 from keras_jtav.data.whole_file import write_text
-from keras_jtav.devices import check_devices, join_processes
+from keras_jtav.devices import Processes, check_devices, join_processes
 from keras_jtav.evaluation.figures import svg_text
 from keras_jtav.judging import JUDGES
 from keras_jtav.model import build_model, check_config, resolved
@@ -82,7 +83,7 @@ def run(
 
     Raises:
         ValueError: A config, a table or a split that cannot be used.
-        OSError: A file that cannot be read or written.
+        OSError: A file that cannot be read or written, or a run that goes on already.
     """
     check_config(config)
     config = resolved(config)
@@ -102,6 +103,18 @@ def run(
     keep_freed_memory()
     seed_everything(config.train.seed, config.train.jit)
     is_new, folder = folder is None, folder or new_run(config, runs_folder)
+    with locked(folder):
+        return _run_in(folder, is_new, config, exports_folder, processes)
+
+
+def _run_in(
+    folder: Path,
+    is_new: bool,
+    config: Config,
+    exports_folder: Path,
+    processes: Processes,
+) -> RunResult:
+    """Do the job of ``run`` in its folder."""
     console.say(f"keras_jtav {config.task} on {config.dataset.name}, run in {folder}")
     try:
         prepared = prepare(config, console.progress)

@@ -7,6 +7,7 @@ drawn from these lines alone.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from keras_jtav import console
 from keras_jtav.config import Config
+from keras_jtav.data.folder_lock import locked
 from keras_jtav.data.tables import write_table
 from keras_jtav.data.whole_file import write_text, written_whole
 from keras_jtav.devices import check_devices
@@ -57,6 +59,7 @@ def run_table(
     Raises:
         ValueError: Another task, a folder with results of other settings, or, before
             anything is trained, posts that one of the rows cannot be trained on.
+        BlockingIOError: Another command measures the same table.
     """
     if config.task != experiment.task:
         raise ValueError(f"{name} is about {experiment.task}, not {config.task}.")
@@ -84,31 +87,34 @@ def run_table(
             "rows": {row: list(words) for row, words in experiment.rows.items()},
         }
     )
-    _refuse_other_settings(folder, settings)
-    results = read_results(folder)
-    done = {(result["row"], result["run"]) for result in results}
-    missing = [key for key in jobs if key not in done]
-    _check_rows({key: jobs[key] for key in missing})
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / SETTINGS_FILE, settings)
-    console.say(f"{name}: {len(jobs)} rows and runs, {len(jobs) - len(missing)} done")
-    keep_freed_memory()
-    took = [(result["row"], result["seconds"]) for result in results]
-    took = [(row, seconds) for row, seconds in took if row in experiment.rows]
-    tasks = [
-        _task(row, run, jobs[row, run], experiment, folder) for row, run in missing
-    ]
-    measured = measured_rows(tasks, workers)
-    for _ in console.table_progress(missing, name, runs, took):
-        for result in next(measured):
-            if (result["row"], result["run"]) not in done:
-                _append(folder / RESULTS_FILE, result)
-                done.add((result["row"], result["run"]))
-        report(folder)
-    shutil.rmtree(folder / "work", ignore_errors=True)
-    for path in report(folder):
-        console.say(f"written    {path}")
-    console.say((folder / "table.md").read_text(encoding="utf-8"))
+    with locked(folder):
+        _refuse_other_settings(folder, settings)
+        results = read_results(folder)
+        done = {(result["row"], result["run"]) for result in results}
+        missing = [key for key in jobs if key not in done]
+        _check_rows({key: jobs[key] for key in missing})
+        write_text(folder / SETTINGS_FILE, settings)
+        console.say(
+            f"{name}: {len(jobs)} rows and runs, {len(jobs) - len(missing)} done"
+        )
+        keep_freed_memory()
+        took = [(result["row"], result["seconds"]) for result in results]
+        took = [(row, seconds) for row, seconds in took if row in experiment.rows]
+        tasks = [
+            _task(row, run, jobs[row, run], experiment, folder) for row, run in missing
+        ]
+        # Closed before the lock is given back, so that no worker is left behind it.
+        with contextlib.closing(measured_rows(tasks, workers)) as measured:
+            for _ in console.table_progress(missing, name, runs, took):
+                for result in next(measured):
+                    if (result["row"], result["run"]) not in done:
+                        _append(folder / RESULTS_FILE, result)
+                        done.add((result["row"], result["run"]))
+                report(folder)
+        shutil.rmtree(folder / "work", ignore_errors=True)
+        for path in report(folder):
+            console.say(f"written    {path}")
+        console.say((folder / "table.md").read_text(encoding="utf-8"))
     return folder
 
 

@@ -7,6 +7,7 @@ from PIL import Image
 
 import keras_jtav.running as run_module
 from keras_jtav.config import Config
+from keras_jtav.data.folder_lock import locked
 from keras_jtav.experiments import preset_config
 from keras_jtav.model import resolved
 from keras_jtav.preparation import prepare
@@ -91,6 +92,18 @@ def test_folders_are_numbered_and_resume_finds_the_last_of_its_config(tmp_path):
     assert last_run(config, tmp_path) == first
     with pytest.raises(FileNotFoundError, match="no run of this config to resume"):
         last_run(config.override(["train.seed=2"]), tmp_path)
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_run_that_goes_on_already_is_left_alone(tmp_path, monkeypatch, resume):
+    monkeypatch.setattr(run_module, "prepare", lambda *_: pytest.fail("read"))
+    config = resolved(Config().override(["image=small_cnn"]))
+    folder = new_run(config, tmp_path)
+    monkeypatch.setattr(run_module, "new_run", lambda *_: folder)
+    with locked(folder):
+        with pytest.raises(BlockingIOError, match=f"{folder} is in use: another"):
+            run(config, tmp_path, tmp_path / "exported", resume)
+        assert (folder / "config.json").exists()
 
 
 def test_posts_that_lose_all_they_have_are_named(tmp_path):

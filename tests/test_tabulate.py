@@ -5,8 +5,9 @@ import json
 import keras
 import pytest
 
-from keras_jtav import console, measuring
+from keras_jtav import console, measuring, tabulate
 from keras_jtav.config import SAMPLE_RATE_HZ
+from keras_jtav.data.folder_lock import locked
 from keras_jtav.experiments import (
     EXPERIMENTS,
     PRESETS,
@@ -120,6 +121,27 @@ def test_posts_that_a_row_cannot_use_stop_a_table_before_it_trains(
     with pytest.raises(ValueError, match=r"Row 'I\+S', run 1: .*'song.*has no audio"):
         run_table("figure5", experiment, config, 1, False, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_table_that_is_being_measured_is_left_alone(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(tabulate, "usable_splits", lambda _: pytest.fail("read"))
+    folder = tmp_path / "two-synthetic"
+    experiment = Experiment("sentiment", ROWS)
+    with locked(folder):
+        with pytest.raises(BlockingIOError, match=f"{folder} is in use: another"):
+            run_table("two", experiment, config, 1, False, tmp_path)
+        assert [path.name for path in folder.iterdir()] == [".lock"]
+
+
+def test_a_table_is_in_use_while_its_rows_are_measured(config, tmp_path, monkeypatch):
+    def second_command(*_):
+        with locked(tmp_path / "two-synthetic"):
+            pytest.fail("two commands in one folder")
+
+    monkeypatch.setattr(measuring, "train_phases", second_command)
+    experiment = Experiment("sentiment", ROWS)
+    with pytest.raises(BlockingIOError, match="two-synthetic is in use"):
+        run_table("two", experiment, config, 1, False, tmp_path)
 
 
 def test_an_error_of_a_row_names_it(config, tmp_path, monkeypatch):
