@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 import keras
 
 from keras_jtav.config import Config
+from keras_jtav.data.same_posts import split_hash
 from keras_jtav.evaluation.classification import (
     choose_threshold,
     classification_metrics,
@@ -74,7 +74,7 @@ def measure(
     about = {
         "run": run,
         "seed": config.train.seed,
-        "split": _split_hash(prepared),
+        "split": split_hash(prepared.posts),
         "posts": {name: len(posts) for name, posts in prepared.posts.items()},
         "seconds": round(time.monotonic() - start, 1),
         "versions": versions_of(PACKAGES),
@@ -138,9 +138,3 @@ def _rank_songs(
             "placements": store(placed, groups, ks),
         }
     return measured
-
-
-def _split_hash(prepared: Prepared) -> str:
-    """Return a name of the split: equal names, equal posts."""
-    ids = {name: [post.id for post in posts] for name, posts in prepared.posts.items()}
-    return hashlib.sha256(json.dumps(ids).encode()).hexdigest()[:12]

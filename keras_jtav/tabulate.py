@@ -16,6 +16,7 @@ from pathlib import Path
 from keras_jtav import console
 from keras_jtav.config import Config
 from keras_jtav.data.folder_lock import locked
+from keras_jtav.data.same_posts import keep_to_posts
 from keras_jtav.data.tables import write_table
 from keras_jtav.data.whole_file import write_text, written_whole
 from keras_jtav.devices import check_devices
@@ -25,7 +26,7 @@ from keras_jtav.evaluation.figures import save_figure
 from keras_jtav.evaluation.figures_comparison import comparison_figure
 from keras_jtav.experiments import Experiment
 from keras_jtav.model import check_config, check_weights
-from keras_jtav.preparation import usable_splits
+from keras_jtav.preparation import load_table, usable_splits
 from keras_jtav.process_memory import keep_freed_memory
 from keras_jtav.row_workers import RowTask, measured_rows
 
@@ -57,8 +58,9 @@ def run_table(
         The folder.
 
     Raises:
-        ValueError: Another task, a folder with results of other settings, or, before
-            anything is trained, posts that one of the rows cannot be trained on.
+        ValueError: Another task, a folder with results of other settings or other
+            posts, or, before anything is trained, posts that one of the rows cannot be
+            trained on.
         BlockingIOError: Another command measures the same table.
     """
     if config.task != experiment.task:
@@ -93,6 +95,9 @@ def run_table(
         done = {(result["row"], result["run"]) for result in results}
         missing = [key for key in jobs if key not in done]
         _check_rows({key: jobs[key] for key in missing})
+        if missing:
+            first = next(iter(jobs.values()))
+            keep_to_posts(folder, {"all": load_table(first).posts})
         write_text(folder / SETTINGS_FILE, settings)
         console.say(
             f"{name}: {len(jobs)} rows and runs, {len(jobs) - len(missing)} done"

@@ -21,6 +21,7 @@ from keras_jtav.config import Config
 from keras_jtav.data.cache import FeatureCache
 from keras_jtav.data.media import MediaStore
 from keras_jtav.data.pairs import BatchPlan
+from keras_jtav.data.same_posts import keep_to_posts
 from keras_jtav.devices import Devices, find_devices
 from keras_jtav.encoders.image_encoder import (
     backbone_features,
@@ -64,6 +65,7 @@ def train_phases(
 
     Raises:
         ConnectionError: Another process of several that train together is gone.
+        ValueError: Other posts, or another split of them, than the state's.
     """
     options, posts = config.train, prepared.posts["train"]
     devices = find_devices(options, min(options.batch_size, len(posts)))
@@ -74,6 +76,9 @@ def train_phases(
         options.seed,
         (devices.processes.index, devices.processes.count),
     )
+
+    with devices.processes.watched():
+        keep_to_posts(folder, prepared.posts, devices.processes)
 
     def phase(
         name: str,

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 import keras_jtav.running as run_module
+from keras_jtav import transfer
 from keras_jtav.config import Config
 from keras_jtav.data.folder_lock import locked
 from keras_jtav.experiments import preset_config
@@ -119,6 +120,32 @@ def test_posts_that_lose_all_they_have_are_named(tmp_path):
     assert {tuple(post.texts) for post in kept} == {("caption",)}
     assert [r.row for r in prepared.rejections] == ["post p7"]
     assert "data.texts=caption" in prepared.rejections[0].reason
+
+
+def test_a_run_does_not_go_on_with_other_posts(tmp_path, monkeypatch):
+    class Killed(Exception):
+        pass
+
+    def killed(*arguments, **options):
+        raise Killed
+
+    def write(number):
+        lines = [f"p{n},so {('sad', 'glad')[n % 2]},{n % 2}" for n in range(number)]
+        table.write_text("\n".join(["id,caption,label", *lines]) + "\n")
+
+    table, folders = tmp_path / "posts.csv", (tmp_path / "runs", tmp_path / "exports")
+    settings = ["dataset=manifest", f"dataset.path={table}", "modalities=text"]
+    config = preset_config("sentiment", "small").override(settings)
+    monkeypatch.setattr(transfer, "train", killed)
+    write(40)
+    for resume in (False, True, True):
+        with pytest.raises(Killed):
+            run(config, *folders, resume)
+        write(40)  # the file is another one, and its posts are the same
+    (folder,) = folders[0].iterdir()
+    write(60)
+    with pytest.raises(ValueError, match=f"{folder} was begun with other posts"):
+        run(config, *folders, resume=True)
 
 
 def test_too_many_bad_rows_stop_a_run_and_are_named(tmp_path):

@@ -109,6 +109,44 @@ def test_a_killed_table_goes_on_and_ends_the_same(
     assert not (results.parent / "work").exists()
 
 
+def write_posts(path, number):
+    lines = [f"p{n},so {('sad', 'glad')[n % 2]},{n % 2}" for n in range(number)]
+    path.write_text("\n".join(["id,caption,label", *lines]) + "\n")
+
+
+@pytest.fixture
+def of_posts(tmp_path, monkeypatch):
+    """Return a table of posts of a file, and what measures it without training."""
+    path = tmp_path / "posts.csv"
+    write_posts(path, 40)
+    settings = ("dataset=manifest", f"dataset.path={path}", "modalities=text")
+    config = preset_config("sentiment", "small").override(settings)
+
+    def learn_nothing(config, models, prepared, pictures, work, callbacks):
+        work.mkdir(parents=True)
+        return []
+
+    monkeypatch.setattr(measuring, "train_phases", learn_nothing)
+
+    def measure(runs, resplit=False, rows=("BiGRU",)):
+        experiment = Experiment("sentiment", {row: ROWS["BiGRU"] for row in rows})
+        return run_table("posts", experiment, config, runs, resplit, tmp_path)
+
+    return path, measure
+
+
+def test_a_table_does_not_go_on_with_other_posts(of_posts, monkeypatch):
+    path, measure = of_posts
+    folder = measure(1, resplit=True)
+    lines = read_results(folder)
+    write_posts(path, 60)
+    monkeypatch.setattr(measuring, "train_phases", lambda *_: pytest.fail("trained"))
+    with pytest.raises(ValueError, match=f"{folder} was begun .* all 40 .* all 60 "):
+        measure(2, resplit=True)
+    assert measure(1, resplit=True) == folder  # there is nothing to train
+    assert read_results(folder) == lines
+
+
 def test_posts_that_a_row_cannot_use_stop_a_table_before_it_trains(
     tiny_settings, tmp_path, monkeypatch
 ):
