@@ -25,6 +25,7 @@ from keras_jtav.model import build_model, resolved
 from keras_jtav.preparation import Prepared, prepare, silent
 from keras_jtav.process_memory import seldom_collected
 from keras_jtav.reporting import RetrievalReport, simple_features
+from keras_jtav.table_lines import refuse_other_split
 from keras_jtav.training import release_models, seed_everything
 from keras_jtav.transfer import pretrained_pictures, train_phases
 from keras_jtav.versions import versions_of
@@ -35,7 +36,7 @@ PACKAGES = ("keras-jtav", "keras", "tensorflow", "numpy", "scikit-learn")
 
 @seldom_collected()
 def measure(
-    row: str, run: int, config: Config, work: Path, baseline: str
+    row: str, run: int, config: Config, table: Path, work: Path, baseline: str
 ) -> list[dict]:
     """Train one system; return its line and those of the guesses and the baselines.
 
@@ -43,16 +44,23 @@ def measure(
         row: What the system is called.
         run: Number of the run.
         config: Of the system in this run.
+        table: Folder of the table, with the lines that are measured already.
         work: Folder for checkpoints.
         baseline: What CCA on what a retrieval system sees is called.
 
     Returns:
         Dicts that JSON takes, as ``compare`` reads them; the system's own is the last.
+
+    Raises:
+        ValueError: Lines that are measured already have another split.
     """
     start = time.monotonic()
     release_models()
     seed_everything(config.train.seed, config.train.jit)
     prepared = prepare(config, silent)
+    split = split_hash(prepared.posts)
+    settings = json.loads(resolved(config).to_json())
+    refuse_other_split(table, settings, split)
     models = build_model(config, prepared.spec, prepared.vocabulary.matrix)
     pictures = pretrained_pictures(models, prepared, silent)
     history = train_phases(
@@ -74,14 +82,16 @@ def measure(
     about = {
         "run": run,
         "seed": config.train.seed,
-        "split": split_hash(prepared.posts),
+        "split": split,
         "posts": {name: len(posts) for name, posts in prepared.posts.items()},
         "seconds": round(time.monotonic() - start, 1),
         "versions": versions_of(PACKAGES),
         "backend": keras.backend.backend(),
         "devices": keras.distribution.list_devices(),
-        "config": json.loads(resolved(config).to_json()),
+        "config": settings,
     }
+    # Rows that began before this one, with other posts, may have ended meanwhile.
+    refuse_other_split(table, settings, split)
     return [{"row": name, **result, **about} for name, result in measured.items()]
 
 

@@ -44,6 +44,7 @@ class RowTask:
         run: Number of the run.
         config: Of the system in this run.
         baseline: What CCA on what a retrieval system sees is called.
+        table: Folder of the table.
         folder: Where its checkpoints are while it trains, and its lines once it has.
     """
 
@@ -51,6 +52,7 @@ class RowTask:
     run: int
     config: Config
     baseline: str
+    table: Path
     folder: Path
 
     @property
@@ -131,9 +133,9 @@ def measure_row(task: RowTask) -> list[dict]:
         from keras_jtav.measuring import measure
 
     if not task.lines_path.exists():
-        config, baseline = task.config, task.baseline
+        named = (task.row, task.run, task.config)
         try:
-            lines = measure(task.row, task.run, config, task.folder, baseline)
+            lines = measure(*named, task.table, task.folder, task.baseline)
         except ValueError as error:
             message = f"Row {task.row!r}, run {task.run + 1}: {error}"
             raise ValueError(message) from error

@@ -18,7 +18,7 @@ from keras_jtav.config import Config
 from keras_jtav.data.folder_lock import locked
 from keras_jtav.data.same_posts import keep_to_posts
 from keras_jtav.data.tables import write_table
-from keras_jtav.data.whole_file import write_text, written_whole
+from keras_jtav.data.whole_file import write_text
 from keras_jtav.devices import check_devices
 from keras_jtav.evaluation.comparison import compare
 from keras_jtav.evaluation.comparison_text import markdown_table
@@ -29,9 +29,14 @@ from keras_jtav.model import check_config, check_weights
 from keras_jtav.preparation import load_table, usable_splits
 from keras_jtav.process_memory import keep_freed_memory
 from keras_jtav.row_workers import RowTask, measured_rows
+from keras_jtav.table_lines import (
+    RESULTS_FILE,
+    WORK_FOLDER,
+    append_result,
+    read_results,
+)
 
 SETTINGS_FILE = "settings.json"
-RESULTS_FILE = "results.jsonl"
 
 
 def run_table(
@@ -113,10 +118,10 @@ def run_table(
             for _ in console.table_progress(missing, name, runs, took):
                 for result in next(measured):
                     if (result["row"], result["run"]) not in done:
-                        _append(folder / RESULTS_FILE, result)
+                        append_result(folder, result)
                         done.add((result["row"], result["run"]))
                 report(folder)
-        shutil.rmtree(folder / "work", ignore_errors=True)
+        shutil.rmtree(folder / WORK_FOLDER, ignore_errors=True)
         for path in report(folder):
             console.say(f"written    {path}")
         console.say((folder / "table.md").read_text(encoding="utf-8"))
@@ -154,15 +159,6 @@ def report(folder: Path) -> list[Path]:
     return [text, folder / "table.csv", save_figure(figure, folder / "table.png")]
 
 
-def read_results(folder: Path) -> list[dict]:
-    """Return the complete lines of a table's results; the last may be half written."""
-    path = folder / RESULTS_FILE
-    if not path.exists():
-        return []
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return [json.loads(line) for line in lines[:-1]]
-
-
 def _job(config: Config, settings: Sequence[str], run: int, resplit: bool) -> Config:
     seed = config.train.seed + run
     split_seed = config.split_seed + run if resplit else config.split_seed
@@ -198,17 +194,10 @@ def _refuse_other_settings(folder: Path, settings: str) -> None:
         )
 
 
-def _append(path: Path, result: Mapping) -> None:
-    """Add one line; what a kill left half written before it is cut off."""
-    whole = path.read_bytes() if path.exists() else b""
-    whole = whole[: whole.rfind(b"\n") + 1]
-    with written_whole(path) as aside:
-        aside.write_bytes(whole + json.dumps(result).encode() + b"\n")
-
-
 def _task(
     row: str, run: int, job: Config, experiment: Experiment, folder: Path
 ) -> RowTask:
     slug = "".join(letter if letter.isalnum() else "_" for letter in row)
     baseline = "CCA" if experiment.same_view else f"CCA {row}"
-    return RowTask(row, run, job, baseline, folder / "work" / f"{slug}-{run}")
+    work = folder / WORK_FOLDER / f"{slug}-{run}"
+    return RowTask(row, run, job, baseline, folder, work)

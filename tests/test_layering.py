@@ -54,6 +54,7 @@ ORDER = (
     "train_along",
     "running",
     "later_export",
+    "table_lines",
     "measuring",
     "row_workers",
     "sharding",

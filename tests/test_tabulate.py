@@ -16,9 +16,10 @@ from keras_jtav.experiments import (
     preset_config,
 )
 from keras_jtav.measuring import PACKAGES
-from keras_jtav.model import check_config
+from keras_jtav.model import check_config, resolved
 from keras_jtav.row_weights import with_image_weights, with_released_convnet
-from keras_jtav.tabulate import read_results, report, run_table
+from keras_jtav.table_lines import append_result, read_results
+from keras_jtav.tabulate import report, run_table
 
 ROWS = {
     "BiGRU": ("modalities=text", "text.gate=false"),
@@ -128,8 +129,8 @@ def of_posts(tmp_path, monkeypatch):
 
     monkeypatch.setattr(measuring, "train_phases", learn_nothing)
 
-    def measure(runs, resplit=False, rows=("BiGRU",)):
-        experiment = Experiment("sentiment", {row: ROWS["BiGRU"] for row in rows})
+    def measure(runs, resplit=False):
+        experiment = Experiment("sentiment", {"BiGRU": ROWS["BiGRU"]})
         return run_table("posts", experiment, config, runs, resplit, tmp_path)
 
     return path, measure
@@ -145,6 +146,32 @@ def test_a_table_does_not_go_on_with_other_posts(of_posts, monkeypatch):
         measure(2, resplit=True)
     assert measure(1, resplit=True) == folder  # there is nothing to train
     assert read_results(folder) == lines
+
+
+def test_rows_that_see_the_same_share_their_split(of_posts, monkeypatch):
+    path, measure = of_posts
+    folder = measure(1)
+    (folder / "posts.json").unlink()  # a table of an earlier version
+    write_posts(path, 60)
+    monkeypatch.setattr(measuring, "train_phases", lambda *_: pytest.fail("trained"))
+    message = f"Row 'BiGRU', run 2: {folder} has a line of 'chance', run 1, from the s"
+    with pytest.raises(ValueError, match=message):
+        measure(2)
+
+
+def test_posts_that_change_while_rows_are_measured_end_the_table(of_posts, monkeypatch):
+    _, measure = of_posts
+    learn_nothing = measuring.train_phases
+
+    def as_another_row_ends(config, models, prepared, pictures, work, callbacks):
+        settings = json.loads(resolved(config).to_json())
+        line = {"row": "early", "run": 0, "split": "another", "config": settings}
+        append_result(work.parent.parent, line)
+        return learn_nothing(config, models, prepared, pictures, work, callbacks)
+
+    monkeypatch.setattr(measuring, "train_phases", as_another_row_ends)
+    with pytest.raises(ValueError, match="a line of 'early', run 1, from the split an"):
+        measure(1)
 
 
 def test_posts_that_a_row_cannot_use_stop_a_table_before_it_trains(
