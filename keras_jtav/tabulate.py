@@ -87,13 +87,11 @@ def run_table(
     for job in jobs.values():
         check_config(job)
     folder = runs_folder / f"{name}-{config.dataset.name}"
-    settings = json.dumps(
-        {
-            "config": json.loads(config.to_json()),
-            "resplit": resplit,
-            "rows": {row: list(words) for row, words in experiment.rows.items()},
-        }
-    )
+    settings = {
+        "config": json.loads(config.to_json()),
+        "resplit": resplit,
+        "rows": {row: list(words) for row, words in experiment.rows.items()},
+    }
     with locked(folder):
         _refuse_other_settings(folder, settings)
         results = read_results(folder)
@@ -103,7 +101,7 @@ def run_table(
         if missing:
             first = next(iter(jobs.values()))
             keep_to_posts(folder, {"all": load_table(first).posts})
-        write_text(folder / SETTINGS_FILE, settings)
+        write_text(folder / SETTINGS_FILE, json.dumps(settings))
         console.say(
             f"{name}: {len(jobs)} rows and runs, {len(jobs) - len(missing)} done"
         )
@@ -185,9 +183,9 @@ def _check_rows(jobs: Mapping[tuple[str, int], Config]) -> None:
                     raise kind(f"Row {row!r}, run {run + 1}: {error}") from error
 
 
-def _refuse_other_settings(folder: Path, settings: str) -> None:
+def _refuse_other_settings(folder: Path, settings: Mapping) -> None:
     path = folder / SETTINGS_FILE
-    if path.exists() and path.read_text(encoding="utf-8") != settings:
+    if path.exists() and json.loads(path.read_text(encoding="utf-8")) != settings:
         raise ValueError(
             f"{folder} holds results of other settings. Give another --runs-dir, or "
             "move that folder away."

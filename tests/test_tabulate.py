@@ -129,9 +129,10 @@ def of_posts(tmp_path, monkeypatch):
 
     monkeypatch.setattr(measuring, "train_phases", learn_nothing)
 
-    def measure(runs, resplit=False):
+    def measure(runs, resplit=False, settings=()):
         experiment = Experiment("sentiment", {"BiGRU": ROWS["BiGRU"]})
-        return run_table("posts", experiment, config, runs, resplit, tmp_path)
+        own = config.override(settings)
+        return run_table("posts", experiment, own, runs, resplit, tmp_path)
 
     return path, measure
 
@@ -146,6 +147,15 @@ def test_a_table_does_not_go_on_with_other_posts(of_posts, monkeypatch):
         measure(2, resplit=True)
     assert measure(1, resplit=True) == folder  # there is nothing to train
     assert read_results(folder) == lines
+
+
+def test_settings_may_come_in_any_order(of_posts):
+    _, measure = of_posts
+    settings = ["head.units=4", "head.dropout=0.1"]
+    folder = measure(1, settings=settings)
+    assert measure(1, settings=settings[::-1]) == folder
+    with pytest.raises(ValueError, match=f"{folder} holds results of other settings"):
+        measure(1, settings=settings[:1])
 
 
 def test_rows_that_see_the_same_share_their_split(of_posts, monkeypatch):
