@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".svg")
 AUDIO_ENDINGS = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff")
 TEXT_ENDING = ".txt"
 CAPTION_MARK = ".caption"
+LYRICS_NAME = "lyrics"
 FOLDERS_ARE = ("", "classes", "songs")
 
 
@@ -29,9 +30,10 @@ def posts_from_folder(folder: Path | str, folders_are: str = "") -> PostTable:
     With ``classes``, the folders right below are the two classes, and a post's id
     begins with its own: ``glad/p17.jpg`` is a picture of ``glad/p17``.
 
-    With ``songs``, the folders right below are songs. A song has one recording; the
-    text that is called like it, or ``lyrics.txt``, is its lyrics. Every picture is a
-    post, and the text that is called like the picture is its caption.
+    With ``songs``, the folders right below are songs. A song has one recording; its
+    lyrics are ``lyrics.txt``, else the text that is called like the recording. Every
+    picture is a post; its caption is ``sea.caption.txt`` (or lies in ``captions``),
+    else the text that is called like the picture.
 
     Hidden files, tables and links that lead out of the folder are not read.
 
@@ -164,8 +166,8 @@ def _posts_of_songs(
 ) -> list[Post]:
     songs: dict[str, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     for song, file in _below(folder, files, rejections):
-        part = _part(file)
-        songs[song][part if part in ("image", "audio") else "text"].append(file)
+        part = _part(Path(*file.relative_to(folder).parts[1:]))
+        songs[song][part].append(file)
     posts = []
     for song, parts in sorted(songs.items()):
         posts += _posts_of_song(song, parts, rejections)
@@ -181,27 +183,72 @@ def _posts_of_song(
         _reject(rejections, other, why, f"song {song}")
     pictures: dict[str, Path] = {}
     for image in files["image"]:
-        if pictures.setdefault(image.stem, image) != image:
-            why = f"{pictures[image.stem]} has the same name: rename one"
+        first = pictures.setdefault(f"{song}/{_name(image)}", image)
+        if first != image:
+            why = f"{first} has the same name: rename one"
             _reject(rejections, image, why, f"song {song}")
-    texts, lyrics = {}, ""
-    for file in files["text"]:
-        name = _name(file)
-        if name.lower() == "lyrics" or (recording and name == recording.stem):
-            lyrics = lyrics or _text(file, rejections)
-        elif name in pictures:
-            texts[name] = _text(file, rejections)
-        else:
-            why = "is called like no picture, like no recording, and not lyrics.txt"
-            _reject(rejections, file, why, f"song {song}")
+    texts = _texts_of_song(song, files, recording, pictures, rejections)
     if not pictures:
         why = "has no picture, and a picture makes a post: add one"
         rejections.append(Rejection(f"song {song}", "", why))
     posts = []
     for name, image in pictures.items():
-        own = {"lyrics": lyrics, "caption": texts.get(name, "")}
-        posts += _post(f"{song}/{name}", own, recording, image, song)
+        owners = {"lyrics": song, "caption": name}
+        own = {part: texts.get((part, owner), "") for part, owner in owners.items()}
+        posts += _post(name, own, recording, image, song)
     return posts
+
+
+def _texts_of_song(
+    song: str,
+    files: dict[str, list[Path]],
+    recording: Path | None,
+    pictures: Iterable[str],
+    rejections: list[Rejection],
+) -> dict[tuple[str, str], str]:
+    """Return the lyrics of a song and the captions of its pictures, by part and owner.
+
+    Files whose names say the part go first; others fill what these leave.
+    """
+    texts: dict[tuple[str, str], str] = {}
+    sources: dict[tuple[str, str], Path] = {}
+    for part in ("caption", "lyrics"):
+        for file in sorted(files[part], key=lambda file: not _is_called_lyrics(file)):
+            uses = []
+            if part == "lyrics" and _may_be_lyrics(file, recording):
+                uses.append((part, song))
+            if (picture := f"{song}/{_name(file)}") in pictures:
+                uses.append(("caption", picture))
+            free = [use for use in uses if use not in texts]
+            if not free:
+                why = _why_left(part, uses, sources)
+                _reject(rejections, file, why, f"song {song}")
+            elif text := _text(file, rejections):
+                texts[free[0]], sources[free[0]] = text, file
+    return texts
+
+
+def _may_be_lyrics(file: Path, recording: Path | None) -> bool:
+    like_recording = recording is not None and _name(file) == _name(recording)
+    return like_recording or _is_called_lyrics(file)
+
+
+def _is_called_lyrics(file: Path) -> bool:
+    return _name(file).lower() == LYRICS_NAME
+
+
+def _why_left(
+    part: str,
+    uses: Sequence[tuple[str, str]],
+    sources: Mapping[tuple[str, str], Path],
+) -> str:
+    """Return why a text of a song is left out: its uses are taken, or it has none."""
+    if uses:
+        taken, owner = uses[0]
+        return f"{owner} has its {taken} from {sources[uses[0]]} already: rename one"
+    if part == "caption":
+        return "is a caption and called like no picture: rename it"
+    return "is called like no picture, like no recording, and not lyrics.txt: rename it"
 
 
 def _text(file: Path, rejections: list[Rejection]) -> str:

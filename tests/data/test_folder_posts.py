@@ -97,6 +97,81 @@ def test_folders_are_songs(fill):
     assert table.rejections == []
 
 
+def test_a_caption_by_its_name_is_no_song_s_lyrics(fill):
+    folder = fill(
+        **{
+            "blue/blue.mp3": "",
+            "blue/blue.jpg": "",
+            "blue/blue.txt": "real lyrics",
+            "blue/blue.caption.txt": "the caption",
+            "green/green.mp3": "",
+            "green/green.jpg": "",
+            "green/captions/green.txt": "green leaves",
+            "captions/1.mp3": "",
+            "captions/1.txt": "of a song called captions",
+            "captions/2.png": "",
+        }
+    )
+    table = posts_from_folder(folder, "songs")
+    assert {post.id: post.texts for post in table.posts} == {
+        "blue/blue": {"lyrics": "real lyrics", "caption": "the caption"},
+        "green/green": {"caption": "green leaves"},
+        "captions/2": {"lyrics": "of a song called captions"},
+    }
+    assert table.rejections == []
+
+
+def test_a_second_text_for_one_part_of_a_song_is_named(fill):
+    folder = fill(
+        **{
+            "red/a.mp3": "",
+            "red/a.txt": "L2",
+            "red/lyrics.txt": "L1",
+            "red/sea.jpg": "",
+            "red/sea.caption.txt": "cap A",
+            "red/sea.txt": "cap B",
+            "red/sky.caption.txt": "of no picture",
+            "red/captions/lyrics.txt": "of no picture",
+        }
+    )
+    table = posts_from_folder(folder, "songs")
+    assert [post.texts for post in table.posts] == [
+        {"lyrics": "L1", "caption": "cap A"}
+    ]
+    reasons = left_out(table)
+    first = folder / "red"
+    assert reasons == {
+        "a.txt": f"red has its lyrics from {first / 'lyrics.txt'} already: rename one",
+        "sea.txt": f"red/sea has its caption from {first / 'sea.caption.txt'} already: "
+        "rename one",
+        "sky.caption.txt": "is a caption and called like no picture: rename it",
+        "lyrics.txt": "is a caption and called like no picture: rename it",
+    }
+
+
+def test_a_text_of_two_names_fills_what_is_left_and_an_empty_one_nothing(fill):
+    folder = fill(
+        **{
+            "blue/blue.mp3": "",
+            "blue/blue.jpg": "",
+            "blue/blue.txt": "the caption",
+            "blue/lyrics.txt": "real lyrics",
+            "red/red.mp3": "",
+            "red/lyrics.txt": " ",
+            "red/red.txt": "real lyrics",
+            "red/1.jpg": "",
+        }
+    )
+    table = posts_from_folder(folder, "songs")
+    assert {post.id: post.texts for post in table.posts} == {
+        "blue/blue": {"lyrics": "real lyrics", "caption": "the caption"},
+        "red/1": {"lyrics": "real lyrics"},
+    }
+    assert {name: why[:8] for name, why in left_out(table).items()} == {
+        "lyrics.txt": "is empty"
+    }
+
+
 def test_what_belongs_to_no_post_is_named(fill):
     folder = fill(
         **{
