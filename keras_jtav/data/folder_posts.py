@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -114,10 +115,15 @@ def _name(file: Path) -> str:
         >>> _name(Path("images/p1.jpg")), _name(Path("p1.caption.txt"))
         ('p1', 'p1')
     """
-    stem = file.stem
+    stem = _composed(file.stem)
     if file.suffix.lower() == TEXT_ENDING and stem.lower().endswith(CAPTION_MARK):
         return stem[: -len(CAPTION_MARK)]
     return stem
+
+
+def _composed(name: str) -> str:
+    """Return a name in one of its Unicode forms; macOS writes another than most."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _reject(rejections: list[Rejection], file: Path, why: str, row: str = "") -> None:
@@ -131,7 +137,7 @@ def _below(
     for file in files:
         first, *rest = file.relative_to(folder).parts
         if rest:
-            yield first, file
+            yield _composed(first), file
         else:
             _reject(rejections, file, "lies in no folder of its own: move it into one")
 

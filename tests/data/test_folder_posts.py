@@ -172,6 +172,34 @@ def test_a_text_of_two_names_fills_what_is_left_and_an_empty_one_nothing(fill):
     }
 
 
+COMPOSED, APART = "\u00fc", "u\u0308"  # one letter, in Unicode's NFC and NFD
+
+
+def test_both_forms_of_a_letter_are_one_name(fill):
+    folder = fill(**{f"{APART}.png": "", f"{COMPOSED}.txt": "la"})
+    (post,) = posts_from_folder(folder).posts
+    assert (post.id, post.texts) == (COMPOSED, {"lyrics": "la"})
+    assert post.image.name == f"{APART}.png", "as it is on the disk"
+    write_manifest([post], folder / "posts.csv")
+    assert read_manifest(folder / "posts.csv").posts == [post]
+
+
+def test_both_forms_of_a_letter_are_one_song(fill):
+    folder = fill(
+        **{
+            f"{APART}/{APART}.mp3": "",
+            f"{APART}/1{APART}.png": "",
+            f"{COMPOSED}/{COMPOSED}.txt": "lyrics",
+            f"{COMPOSED}/1{COMPOSED}.caption.txt": "caption",
+        }
+    )
+    (post,) = posts_from_folder(folder, "songs").posts
+    assert (post.id, post.song) == (f"{COMPOSED}/1{COMPOSED}", COMPOSED)
+    assert post.texts == {"lyrics": "lyrics", "caption": "caption"}
+    assert post.audio.is_file()
+    assert post.image.is_file()
+
+
 def test_what_belongs_to_no_post_is_named(fill):
     folder = fill(
         **{
