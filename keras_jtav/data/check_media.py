@@ -15,6 +15,7 @@ from keras_jtav.data.cache import content_digest
 from keras_jtav.data.check_report import Finding
 from keras_jtav.data.decode import decode_audio, decode_image
 from keras_jtav.data.media_file import DecodeError, refuse_large
+from keras_jtav.data.missing_file import missing_reason
 from keras_jtav.data.post import Post
 
 MIN_AUDIO_SECONDS = 0.5
@@ -70,8 +71,7 @@ def check_media(
             verdicts = [("error", _message(error, file), f"unreadable {modality}")]
         except OSError:
             check.absent.add(file)
-            message = "is not there or not a file: mend the path or drop the row"
-            verdicts = [("error", message, "missing file")]
+            verdicts = [("error", missing_reason(file), "missing file")]
         else:
             check.digests[file] = digest
             if (modality, digest) not in judged:

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from keras_jtav.data.missing_file import missing_reason
 from keras_jtav.data.outside import REASON, first_outside_file
 from keras_jtav.data.post import TEXT_PARTS, Post, PostTable, Rejection
 from keras_jtav.data.tables import Row, cell_text, read_table, write_table
@@ -93,7 +94,7 @@ def read_manifest(
             if missing_files == "reject":
                 file = first_missing_file(post)
                 if file:
-                    raise ValueError("file not found: mend the path or drop the row")
+                    raise ValueError(missing_reason(file))
         except ValueError as error:
             table.rejections.append(Rejection(place, file, str(error)))
         else:

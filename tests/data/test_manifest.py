@@ -119,9 +119,10 @@ def test_a_table_may_not_be_larger_than_allowed(tmp_path):
 @pytest.mark.parametrize(
     ("row", "reason", "file"),
     [
-        ("p2,gone.png,la,,", "file not found", "gone.png"),
-        ("p2,.,la,,", "file not found", ""),
-        (f"p2,{'x' * 5000},la,,", "file not found", "xxx"),
+        ("p2,gone.png,la,,", "is not there or not a file", "gone.png"),
+        ("p2,.,la,,", "is not there or not a file", ""),
+        (f"p2,{'x' * 5000},la,,", "is not there or not a file", "xxx"),
+        ("p2,a\\b.png,la,,", "is not there: write / in place of", "b.png"),
         ("p1,,la,,", "duplicate id, taken by row 1", ""),
         (",,la,,", "A post needs an `id`", ""),
         ("p2,,,,", "has no text, no audio and no image", ""),
@@ -137,7 +138,7 @@ def test_bad_rows_are_rejected_and_the_others_kept(tmp_path, row, reason, file):
     assert rejection.row.startswith("row 2")
     assert reason in rejection.reason
     assert file in rejection.file
-    assert bool(rejection.file) == reason.startswith("file")
+    assert bool(rejection.file) == reason.startswith("is not there")
 
 
 def test_cells_that_are_no_text_are_rejected(tmp_path):
