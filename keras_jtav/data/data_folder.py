@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from keras_jtav.data.missing_file import NOT_FETCHED, is_url
 from keras_jtav.data.outside import REASON, is_inside
 from keras_jtav.data.tables import READERS
 
@@ -94,7 +95,7 @@ class DataFolder:
                 name: a row's reason.
         """
         path = self.folder / address
-        if "://" not in address and path.is_file():
+        if not is_url(address) and path.is_file():
             if not self.allows(path):
                 raise ValueError(f"{address!r} {REASON}")
             return path
@@ -110,7 +111,7 @@ class DataFolder:
             )
         raise ValueError(
             f"no file below {self.folder} is called {name!r}, the base name of "
-            f"{address!r}, and nothing is downloaded: put it there or drop the row"
+            f"{address!r}, and {NOT_FETCHED}: put it there or drop the row"
         )
 
     def describe(self) -> str:
@@ -134,6 +135,6 @@ def base_name(address: str) -> str:
         >>> base_name("http://host/clips/07.mp3?sig=x"), base_name("clips/07.mp3")
         ('07.mp3', '07.mp3')
     """
-    if "://" in address:
+    if is_url(address):
         address = unquote(urlsplit(address).path)
     return PurePosixPath(address).name

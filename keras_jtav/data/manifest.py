@@ -2,9 +2,9 @@
 
 Columns: ``id, image, audio, lyrics, caption, label, song, split, group``. At least one
 of the four contents must be there; other columns are ignored. Paths are relative to the
-table's folder. Files outside of it (absolute paths, ``..``, links) are read only where
-the caller allows it. A row that cannot be used never stops the reading: it is rejected,
-with the reason.
+table's folder; URLs are not fetched. Files outside of the folder (absolute paths,
+``..``, links) are read only where the caller allows it. A row that cannot be used never
+stops the reading: it is rejected, with the reason.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from keras_jtav.data.missing_file import missing_reason
+from keras_jtav.data.missing_file import URL_REASON, is_url, missing_reason
 from keras_jtav.data.outside import REASON, first_outside_file
 from keras_jtav.data.post import TEXT_PARTS, Post, PostTable, Rejection
 from keras_jtav.data.tables import Row, cell_text, read_table, write_table
@@ -87,6 +87,9 @@ def read_manifest(
                     f"duplicate id, taken by row {first_rows[post_id]}: give every "
                     "post its own"
                 )
+            urls = filter(is_url, (values["image"], values["audio"]))
+            if file := next(urls, ""):
+                raise ValueError(URL_REASON)
             post = _post(post_id, values, path.parent, classes)
             file = "" if outside else first_outside_file(post, path.parent)
             if file:

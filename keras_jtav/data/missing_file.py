@@ -6,6 +6,21 @@ import os
 import unicodedata
 from pathlib import Path
 
+NOT_FETCHED = "nothing is downloaded"
+URL_REASON = (
+    f"is a URL, and {NOT_FETCHED}: save the file, give its path, or drop the row"
+)
+
+
+def is_url(cell: str) -> bool:
+    """Return whether a cell is an address of the web, not a path.
+
+    Example:
+        >>> is_url("https://cdn.example/a.png"), is_url("images/a.png")
+        (True, False)
+    """
+    return "://" in cell
+
 
 def missing_reason(file: Path | str) -> str:
     r"""Return why a path leads to no file, and what to do about it.

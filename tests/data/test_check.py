@@ -380,11 +380,13 @@ def test_paths_that_look_right_are_findings_that_say_why(table):
     (folder / "\u00fc.png").write_bytes((folder / "0.png").read_bytes())
     rows["p0"]["image"] = "u\u0308.png"
     rows["p1"]["image"] = r"images\1.png"
+    rows["p2"]["image"] = "https://cdn.example/2.png"
     report = check(folder, rows, "sentiment")
     messages = {f.row: f"{f.file}: {f.message}" for f in report.findings}
     assert "the other Unicode form" in messages["row 1 (p0)"]
     assert "write / in place of" in messages["row 2 (p1)"]
-    assert len(report.findings) == 2
+    assert messages["row 3 (p2)"].startswith("https://cdn.example/2.png: is a URL")
+    assert len(report.findings) == 3
 
 
 def test_files_outside_of_the_folder_are_findings(table, tmp_path_factory):

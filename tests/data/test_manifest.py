@@ -141,6 +141,19 @@ def test_bad_rows_are_rejected_and_the_others_kept(tmp_path, row, reason, file):
     assert bool(rejection.file) == reason.startswith("is not there")
 
 
+@pytest.mark.parametrize("missing_files", ["reject", "keep"])
+def test_urls_are_named_as_given_and_not_fetched(tmp_path, missing_files):
+    urls = ["https://cdn.example/a//b.png?u=http://x/y", "s3://songs/a.mp3"]
+    path = write(tmp_path, f"id,image,audio\np1,{urls[0]},\np2,,{urls[1]}\n")
+    table = read_manifest(path, missing_files)
+    assert table.posts == []
+    assert [rejection.file for rejection in table.rejections] == urls
+    assert {rejection.reason for rejection in table.rejections} == {
+        "is a URL, and nothing is downloaded: save the file, give its path, or drop "
+        "the row"
+    }
+
+
 def test_cells_that_are_no_text_are_rejected(tmp_path):
     rows = [
         {"id": 1, "caption": "la", "label": True},
