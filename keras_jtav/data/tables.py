@@ -157,9 +157,10 @@ def _read_csv(path: Path, max_bytes: int) -> tuple[list[str], list[Row]]:
         reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
         return list(reader.fieldnames), list(reader)
     except csv.Error as error:
+        line = reader.line_num + 1  # it counts the lines of the rows that could be read
         raise ValueError(
-            f"{path} is broken CSV near line {reader.line_num} ({error}). Look for a "
-            "quotation mark that is not closed."
+            f"{path} is broken CSV near line {line} ({error}). Look for a quotation "
+            "mark that is not closed."
         ) from error
     finally:
         csv.field_size_limit(usual)
