@@ -11,7 +11,7 @@ from keras_jtav.config import MODALITIES, TASKS, DataOptions
 from keras_jtav.data.check_media import MediaCheck, check_media
 from keras_jtav.data.check_report import CheckReport, Finding, Summary
 from keras_jtav.data.check_task import Parts, TaskCheck, files_of
-from keras_jtav.data.manifest import column_hints, read_manifest
+from keras_jtav.data.manifest import column_hints, read_manifest, rows_by_id
 from keras_jtav.data.post import TEXT_PARTS, Post, PostTable
 from keras_jtav.data.tables import read_table
 from keras_jtav.options import TASK_SPLITS
@@ -58,10 +58,7 @@ def check_table(
         finding = Finding("error", "table", "", str(error), "unreadable table")
         problems = {name: [str(error)] for name in tasks}
         return CheckReport(str(path), [finding], Summary(), problems)
-    places = {
-        str(row.get("id", f"row-{number}")).strip(): f"row {number}"
-        for number, row in reversed(list(enumerate(rows, 1)))
-    }
+    places = {id_: f"row {n}" for id_, n in rows_by_id(columns, rows).items()}
 
     def place(post: Post) -> str:
         return f"{places.get(post.id, 'post')} ({post.id})"

@@ -80,7 +80,7 @@ def read_manifest(
         place, file = f"row {number}", ""
         try:
             values = _cells(row)
-            post_id = values["id"] if "id" in columns else f"row-{number}"
+            post_id = _id(columns, values, number)
             place = f"row {number} ({post_id})" if post_id else place
             if post_id and first_rows.setdefault(post_id, number) != number:
                 raise ValueError(
@@ -159,6 +159,20 @@ def column_hints(columns: Iterable[str]) -> list[str]:
     return hints
 
 
+def rows_by_id(columns: Iterable[str], rows: Iterable[Row]) -> dict[str, int]:
+    """Return the number of the row that holds each id, as the reading finds it.
+
+    Example:
+        >>> rows_by_id(["id"], [{"id": 12.0}, {"id": ["no text"]}, {"id": "a "}])
+        {'12': 1, 'a': 3}
+    """
+    places: dict[str, int] = {}
+    for number, row in enumerate(rows, 1):
+        with contextlib.suppress(ValueError):  # that row is rejected
+            places.setdefault(_id(columns, _cells(row), number), number)
+    return places
+
+
 def first_missing_file(post: Post) -> str:
     """Return the first of the post's files that is not there, or an empty text."""
     files = [file for file in (post.image, post.audio) if file is not None]
@@ -187,6 +201,10 @@ def _cells(row: Row) -> dict[str, str]:
             "in quotation marks"
         )
     return {name: cell_text(name, row.get(name)) for name in COLUMNS}
+
+
+def _id(columns: Iterable[str], values: Mapping[str, str], number: int) -> str:
+    return values["id"] if "id" in columns else f"row-{number}"
 
 
 def _classes(path: Path, rows: list[Row]) -> tuple[dict[str, int], tuple[str, str]]:

@@ -389,6 +389,21 @@ def test_paths_that_look_right_are_findings_that_say_why(table):
     assert len(report.findings) == 3
 
 
+def test_ids_that_are_numbers_name_their_rows(table):
+    folder, rows = table
+    for number, row in enumerate(rows.values()):
+        row["id"] = 1_000.0 + number
+    rows["p3"]["image"] = "gone.png"
+    rows["p5"]["id"] = ["no text"]
+    columns = list(rows["p0"])
+    write_table(folder / "posts.jsonl", columns, list(rows.values()))
+    report = check_table(folder / "posts.jsonl", "sentiment", LENIENT)
+    assert found(report) == {
+        ("error", "missing file", "row 4 (1003)", "gone.png"),
+        ("error", "unusable row", "row 6", ""),
+    }
+
+
 def test_files_outside_of_the_folder_are_findings(table, tmp_path_factory):
     folder, rows = table
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "0.png"
