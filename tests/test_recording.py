@@ -188,6 +188,18 @@ def test_too_many_bad_posts_leave_a_list_and_no_index(spoiled, tmp_path):
     }
 
 
+def test_too_many_bad_rows_stop_before_anything_is_written(spoiled, tmp_path):
+    config, bad = spoiled
+    for row in bad:
+        post = next(p for p in load_table(config).posts if f"post {p.id}" == row)
+        post.image.unlink()
+    with pytest.raises(ValueError, match=r"3 of 32 rows .*`keras-jtav check` lists"):
+        prepare_records(
+            config.override(["data.max_rejected=0.05"]), str(tmp_path / "out")
+        )
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_file_that_was_mended_makes_its_shard_again(spoiled, tmp_path, capsys):
     config, _ = spoiled
     folder = tmp_path / "out"
