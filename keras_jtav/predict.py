@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from keras_jtav.data.manifest import read_manifest
-from keras_jtav.data.pairs import first_rows_of_songs, unify_songs
+from keras_jtav.data.pairs import unify_songs
 from keras_jtav.data.post import Post, Rejection
 from keras_jtav.serving.predictor import Predictor
 from keras_jtav.serving.song_index import SongIndex
@@ -127,15 +127,27 @@ def search_songs(
 def read_songs(table: Path, outside: bool = False) -> list[Post]:
     """Return one post for each song of a table; rows left out are told in the log.
 
+    A row without ``song`` is a song of its own, called by its id.
+
     Args:
         table: ``.csv``, ``.jsonl`` or ``.parquet``.
         outside: Whether it may name files outside of its folder.
 
     Raises:
         FileNotFoundError: No table.
-        ValueError: A table without a usable row.
+        ValueError: A table without a usable row, or with an id that is the song of
+            another row.
     """
-    return _one_row_a_song(read_posts(table, outside))
+    songs: dict[str, Post] = {}
+    for post in unify_songs(read_posts(table, outside)):
+        first = songs.setdefault(song_name(post), post)
+        if first.song != post.song:
+            named, nameless = (first, post) if first.song else (post, first)
+            raise ValueError(
+                f"{table}: the row {nameless.id!r} names no song, and its id is the "
+                f"song of the row {named.id!r}. Fill its `song`, or change its id."
+            )
+    return list(songs.values())
 
 
 def song_name(post: Post) -> str:
@@ -192,13 +204,6 @@ def read_posts(table: Path, outside: bool = False) -> list[Post]:
     if not found.posts:
         raise ValueError(f"{table} holds no usable row; `keras-jtav check` says why.")
     return found.posts
-
-
-def _one_row_a_song(posts: list[Post]) -> list[Post]:
-    if not all(post.song for post in posts):
-        return posts
-    posts = unify_songs(posts)
-    return [posts[row] for row in first_rows_of_songs(posts)]
 
 
 def _existing(path: Path) -> Path:
