@@ -99,8 +99,8 @@ def search_songs(
     predictor: Predictor,
     index: SongIndex,
     image: Path,
-    caption: str = "",
-    top: int = 10,
+    caption: str,
+    top: int,
 ) -> pd.DataFrame:
     """Find the songs of an index that go with one picture.
 

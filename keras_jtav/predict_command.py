@@ -11,6 +11,8 @@ from pathlib import Path
 from keras_jtav.quiet import quiet_import
 from keras_jtav.shared_options import add_outside
 
+SONGS_SHOWN = 10
+
 
 def add_predict(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
@@ -24,11 +26,19 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
     add("--index", type=Path, metavar="DIR", help="retrieval: index of songs instead")
     add("--image", type=Path, metavar="FILE", help="retrieval: the query's picture")
     add("--caption", default="", metavar="TEXT", help="retrieval: the query's caption")
-    add("--top", type=int, default=10, metavar="N", help="songs to print; default: 10")
+    add(
+        "--top",
+        type=int,
+        metavar="N",
+        help=f"songs in the answer; default: {SONGS_SHOWN}, with --songs and --output "
+        "all",
+    )
     add_outside(parser)
 
 
 def _predict(options: argparse.Namespace) -> int:
+    if options.top is not None and options.top < 1:
+        raise ValueError(f"`--top` must be at least 1; received {options.top}.")
     from keras_jtav.data.tables import write_table
 
     with quiet_import():
@@ -57,10 +67,11 @@ def _predict(options: argparse.Namespace) -> int:
         query = (options.image, options.caption)
         if options.index is None:
             found = rank_songs(predictor, options.songs, *query, options.outside)
-            table = found.head(options.top)
+            everything = len(found) if options.output else SONGS_SHOWN
+            table = found.head(options.top or everything)
         else:
             index = SongIndex.load(options.index)
-            table = search_songs(predictor, index, *query, options.top)
+            table = search_songs(predictor, index, *query, options.top or SONGS_SHOWN)
     if options.output:
         write_table(options.output, list(table), table.to_dict("records"))
         console.say(f"{len(table)} rows in {options.output}")

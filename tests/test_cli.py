@@ -307,6 +307,12 @@ def test_check_of_no_table_is_1(tmp_path, capsys):
     assert "There is no table" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("top", ["0", "-3"])
+def test_an_answer_has_at_least_one_song(fails, tmp_path, top):
+    message = fails("predict", tmp_path, "--top", top)
+    assert f"`--top` must be at least 1; received {top}." in message
+
+
 @pytest.fixture
 def posts(finished_run, monkeypatch):
     """Posts of a finished run, whose model ``predict`` loads once for all tests."""

@@ -78,6 +78,22 @@ def test_an_index_answers_as_the_table_does(finished_run, songs, tmp_path, capsy
 
 
 @for_retrieval
+def test_a_file_holds_all_songs_and_the_screen_ten(
+    finished_run, songs, tmp_path, capsys
+):
+    model, table = finished_run[1].exported, tmp_path / "songs.csv"
+    query = ("--songs", table, "--outside", "--image", songs[0].image)
+    output = ("--output", tmp_path / "out.csv")
+    assert run("predict", model, *query, *output) == 0
+    assert len(read_csv(tmp_path / "out.csv")) == 12
+    assert run("predict", model, *query, *output, "--top", 11) == 0
+    assert len(read_csv(tmp_path / "out.csv")) == 11
+    capsys.readouterr()
+    assert run("predict", model, *query) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1 + 10
+
+
+@for_retrieval
 def test_songs_are_added_removed_and_put_into_the_model(
     finished_run, songs, tmp_path, capsys
 ):
