@@ -10,7 +10,7 @@ from keras_jtav.attribution import beside, explain
 from keras_jtav.data.pairs import unify_songs
 from keras_jtav.data.post import Post
 from keras_jtav.pages import write_explanation
-from keras_jtav.predict import read_posts
+from keras_jtav.predict import PARTS, read_posts
 from keras_jtav.serving.predictor import Predictor
 
 
@@ -37,7 +37,8 @@ def explain_row(
 
     Raises:
         FileNotFoundError: No model, or no table.
-        ValueError: No such row or song, or a model that cannot be taken apart.
+        ValueError: No such row or song, nothing of it that can be read, or a model
+            that cannot be taken apart.
     """
     predictor = Predictor(model)
     posts = read_posts(table, outside)
@@ -49,8 +50,14 @@ def explain_row(
     if song is not None:
         post = beside(post, _find(posts, "song", song, table))
     name = f"{id_}-{song}" if song else id_
+    explanation = explain(predictor, post)
+    if len(explanation.faults) == len(set(PARTS) - set(post.missing)):
+        raise ValueError(
+            f"{table}: nothing of the post {id_!r} can be read. Mend its files: "
+            f"{'; '.join(explanation.faults)}."
+        )
     folder = folder / _file_name(name)
-    return write_explanation(explain(predictor, post), post, folder, predictor.data)
+    return write_explanation(explanation, post, folder, predictor.data)
 
 
 def _find(posts: Sequence[Post], key: str, value: str, table: Path) -> Post:

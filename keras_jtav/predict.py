@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,14 +19,18 @@ from keras_jtav.serving.song_search import CANDIDATES, SongSearch
 
 _logger = logging.getLogger(__name__)
 
+PARTS = ("image", "audio", "lyrics", "caption")
+SONG_PARTS = ("audio", "lyrics")
+
 
 def predict_sentiment(
     predictor: Predictor, table: Path, vectors: bool = False, outside: bool = False
 ) -> pd.DataFrame:
     """Judge every post of a table.
 
-    Rows that cannot be used are reported in the log and left out; a file that cannot be
-    decoded counts as missing, and its post's row says so.
+    Rows that cannot be used are reported in the log and left out; a file that is not
+    there or cannot be decoded counts as missing, and its post's row says so. A post of
+    which nothing is left gets no row.
 
     Args:
         predictor: An exported sentiment model.
@@ -36,23 +41,31 @@ def predict_sentiment(
     Returns:
         One row a post: ``id``, ``probability`` of the second class, ``label``,
         ``unreadable`` (names of files), then ``u0``, ``u1``, ...
+
+    Raises:
+        FileNotFoundError: No table.
+        ValueError: A table without a usable row.
     """
     posts = read_posts(table, outside)
-    parts = ("image", "audio", "lyrics", "caption")
-    answer, faults = predictor.call_on_posts("serving_default", posts, parts)
-    is_second = answer["probability"] >= predictor.settings["threshold"]
+    answer, faults = predictor.call_on_posts("serving_default", posts, PARTS)
+    rows = usable_rows(posts, PARTS, faults)
+    if not rows:
+        raise no_usable_row(table)
+    posts = [posts[row] for row in rows]
+    probability = answer["probability"][rows]
+    is_second = probability >= predictor.settings["threshold"]
     names = predictor.settings["class_names"]
     frame = pd.DataFrame(
         {
             "id": [post.id for post in posts],
-            "probability": answer["probability"],
+            "probability": probability,
             "label": [names[int(second)] for second in is_second],
             "unreadable": _unreadable(posts, faults),
         }
     )
     if not vectors:
         return frame
-    unified = predictor.call_on_posts("encode", posts, parts)[0]["vector"]
+    unified = predictor.call_on_posts("encode", posts, PARTS)[0]["vector"]
     columns = pd.DataFrame(unified).add_prefix("u")
     return pd.concat([frame, columns], axis="columns")
 
@@ -159,9 +172,7 @@ def encode_songs(
     predictor: Predictor, songs: list[Post]
 ) -> tuple[dict[str, np.ndarray], list[Rejection]]:
     """Return the encodings of songs, and the recordings that cannot be decoded."""
-    encodings, faults = predictor.call_on_posts(
-        "encode_song", songs, ("audio", "lyrics")
-    )
+    encodings, faults = predictor.call_on_posts("encode_song", songs, SONG_PARTS)
     del encodings["audio_ok"]
     return encodings, faults
 
@@ -190,6 +201,8 @@ def _ranking(
 def read_posts(table: Path, outside: bool = False) -> list[Post]:
     """Return the usable posts of a table; rows left out are told in the log.
 
+    Files that are not there are for the caller to find, as those that cannot be read.
+
     Args:
         table: ``.csv``, ``.jsonl`` or ``.parquet``.
         outside: Whether it may name files outside of its folder.
@@ -198,12 +211,46 @@ def read_posts(table: Path, outside: bool = False) -> list[Post]:
         FileNotFoundError: No table.
         ValueError: A table without a usable row.
     """
-    found = read_manifest(table, outside=outside)
+    found = read_manifest(table, missing_files="keep", outside=outside)
     for rejection in found.rejections:
         _logger.warning("%s", rejection)
     if not found.posts:
-        raise ValueError(f"{table} holds no usable row; `keras-jtav check` says why.")
+        raise no_usable_row(table)
     return found.posts
+
+
+def usable_rows(
+    posts: Sequence[Post], parts: Sequence[str], faults: Sequence[Rejection] = ()
+) -> list[int]:
+    """Return the rows of posts of which a part is left; the log tells the others.
+
+    Args:
+        posts: What was asked about.
+        parts: What counts among image, audio, lyrics and caption.
+        faults: Files of these parts that cannot be read.
+    """
+    faults_of: dict[str, list[Rejection]] = defaultdict(list)
+    for fault in faults:
+        faults_of[fault.row].append(fault)
+    rows = []
+    for row, post in enumerate(posts):
+        unread = faults_of[f"post {post.id}"]
+        if len(set(parts) - set(post.missing)) > len(unread):
+            rows.append(row)
+        elif unread:
+            for fault in unread:
+                _logger.warning("%s, left out", fault)
+        else:
+            lacking = " nor ".join(parts)
+            _logger.warning(
+                "song %s: has neither %s, left out", song_name(post), lacking
+            )
+    return rows
+
+
+def no_usable_row(table: Path) -> ValueError:
+    """Return the error for a table of which nothing can be used."""
+    return ValueError(f"{table} holds no usable row; `keras-jtav check` says why.")
 
 
 def _existing(path: Path) -> Path:

@@ -14,6 +14,7 @@ from PIL import Image
 from keras_jtav.cli import main
 from keras_jtav.config import Component
 from keras_jtav.data.manifest import write_manifest
+from keras_jtav.data.post import Post
 from keras_jtav.experiments import preset_config
 from keras_jtav.preparation import load_table
 from keras_jtav.serving.predictor import Predictor
@@ -368,23 +369,35 @@ def test_predict_writes_a_table_in_one_step(finished_run, posts, tmp_path, capsy
 
 
 @for_sentiment
-def test_predict_names_bad_files_and_leaves_out_bad_rows(
-    finished_run, posts, tmp_path, capsys, caplog
+def test_predict_names_bad_files_and_leaves_out_what_has_no_others(
+    finished_run, posts, tmp_path, caplog
 ):
     (tmp_path / "cut.png").write_bytes(b"\x89PNG")
     (tmp_path / "noise.wav").write_bytes(b"RIFF")
     bad = {"image": tmp_path / "cut.png", "audio": tmp_path / "noise.wav"}
-    gone = dataclasses.replace(posts[2], image=tmp_path / "gone.png")
-    table = [posts[0], dataclasses.replace(posts[1], **bad), gone]
+    gone = {"image": tmp_path / "gone.png"}
+    table = [
+        posts[0],
+        dataclasses.replace(posts[1], **bad),
+        dataclasses.replace(posts[2], **gone),
+        Post("p3", **gone),
+        Post("p4", **bad),
+    ]
     write_manifest(table, tmp_path / "posts.jsonl")
     output = tmp_path / "out.csv"
     arguments = [str(finished_run[1].exported), str(tmp_path / "posts.jsonl")]
-    assert main(["predict", *arguments, "--outside", "--output", str(output)]) == 0
-    first, second = read_csv(output)
+    arguments += ["--outside", "--vectors", "--output", str(output)]
+    assert main(["predict", *arguments]) == 0
+    first, second, third = read_csv(output)
     assert (first["id"], first["unreadable"]) == (posts[0].id, "")
     assert (second["id"], second["unreadable"]) == (posts[1].id, "cut.png, noise.wav")
-    (record,) = caplog.records
-    assert record.getMessage().startswith(f"row 3 ({gone.id}) {gone.image}: file not")
+    assert (third["id"], third["unreadable"]) == (posts[2].id, "gone.png")
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 3
+    assert told[0].startswith(f"post p3 {tmp_path}/gone.png: cannot be opened")
+    assert [("post p4" in line, line[-8:]) for line in told[1:]] == [
+        (True, "left out")
+    ] * 2
 
 
 @for_sentiment

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import re
 
@@ -5,6 +6,7 @@ import pytest
 
 from keras_jtav.cli import main
 from keras_jtav.data.manifest import write_manifest
+from keras_jtav.data.post import Post
 from keras_jtav.preparation import load_table
 
 
@@ -55,3 +57,22 @@ def test_rows_that_are_not_there_are_named(finished_run, table, tmp_path, capsys
     else:
         assert "--song belongs to a retrieval model" in message
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_that_is_not_there_counts_as_missing(finished_run, tmp_path, capsys):
+    gone = {"image": tmp_path / "gone.png"}
+    query = load_table(finished_run[0]).posts[0]
+    posts = [dataclasses.replace(query, **gone), Post("p2", **gone)]
+    write_manifest(posts, tmp_path / "posts.csv")
+    command = ["explain", str(finished_run[1].exported), str(tmp_path / "posts.csv")]
+    command += ["--outside", "--out", str(tmp_path / "out"), "--id"]
+    assert main([*command, query.id]) == 0
+    saved = tmp_path / "out" / query.id / "explanation.json"
+    (fault,) = json.loads(saved.read_text())["faults"]
+    assert fault.startswith(f"{tmp_path}/gone.png: cannot be opened")
+    capsys.readouterr()
+    assert main([*command, "p2"]) == 1
+    message = capsys.readouterr().err
+    assert "posts.csv: nothing of the post 'p2' can be read. Mend its" in message
+    assert "gone.png: cannot be opened" in message
+    assert not (tmp_path / "out" / "p2").exists()

@@ -65,10 +65,10 @@ def test_what_cannot_be_read_is_told_and_left_out(predictor, songs, tmp_path, ca
     picture = dataclasses.replace(songs[2], audio=None, texts={"caption": "la"})
     gone = dataclasses.replace(songs[3], audio=tmp_path / "gone.wav")
     done, index = run(predictor, [songs[0], noise, picture, gone, songs[4]], tmp_path)
-    assert done == Indexed(added=2, known=0, left_out=2, total=2)
+    assert done == Indexed(added=2, known=0, left_out=3, total=2)
     assert index.ids() == [songs[0].song, songs[4].song]
     text = caplog.text
-    assert f"row 4 ({gone.id}) {gone.audio}: file not" in text
+    assert f"post {gone.id} {gone.audio}: cannot be opened" in text
     assert "noise.wav" in text
     assert f"song {picture.song}: has neither audio nor lyrics, left out" in text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 from collections.abc import Iterator
@@ -45,11 +46,13 @@ def opened(source: Path | str | bytes, max_bytes: int) -> Iterator[BinaryIO]:
         return
     try:
         refuse_large(Path(source), max_bytes)
+        if not os.path.isfile(source):  # opening a pipe would wait for ever
+            raise OSError(errno.EINVAL, "not a file")
         with Path(source).open("rb") as stream:
             yield stream
     except OSError as error:
         raise DecodeError(
-            f"{source} cannot be opened ({error.strerror}): check the path or drop the "
+            f"{source}: cannot be opened ({error.strerror}): mend the path or drop the "
             "row."
         ) from error
 

@@ -1,5 +1,6 @@
 import contextlib
 import io
+import os
 import struct
 import sys
 import warnings
@@ -139,10 +140,13 @@ def test_decode_audio_refuses(data, message):
 
 @pytest.mark.parametrize("decode", [decode_audio, decode_image])
 def test_absent_files_are_named(tmp_path, decode):
-    with pytest.raises(DecodeError, match=r"gone\.bin cannot be opened \(No such file"):
+    with pytest.raises(DecodeError, match=r"gone\.bin: cannot be opened \(No such"):
         decode(tmp_path / "gone.bin")
-    with pytest.raises(DecodeError, match=r"cannot be opened \(.*\): check the path"):
+    with pytest.raises(DecodeError, match=r"cannot be opened \(not a .*\): mend the"):
         decode(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DecodeError, match="pipe: cannot be opened"):
+        decode(tmp_path / "pipe")
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "GIF", "WEBP", "JPEG"])
