@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keras_jtav.data.post import Post
-from keras_jtav.predict import encode_songs, read_songs, song_name
+from keras_jtav.predict import (
+    SONG_PARTS,
+    encode_songs,
+    read_songs,
+    song_name,
+    usable_rows,
+)
 from keras_jtav.serving.index_folder import STATE_FILE, IndexFolder
 from keras_jtav.serving.inverted_lists import check_room
 from keras_jtav.serving.predictor import Predictor
@@ -96,11 +102,7 @@ def open_or_make(predictor: Predictor, folder: Path) -> SongIndex:
 
 def _add(predictor: Predictor, index: SongIndex, songs: Sequence[Post]) -> None:
     """Add those songs that can be read, and tell the others in the log."""
-    empty = [post for post in songs if not post.audio and not post.texts.get("lyrics")]
-    for post in empty:
-        name = song_name(post)
-        _logger.warning("song %s: has neither audio nor lyrics, left out", name)
-    songs = [post for post in songs if post not in empty]
+    songs = [songs[row] for row in usable_rows(songs, SONG_PARTS)]
     if not songs:
         return
     encodings, faults = encode_songs(predictor, songs)

@@ -79,6 +79,8 @@ def rank_songs(
 ) -> pd.DataFrame:
     """Rank the songs of a table for one picture.
 
+    Songs of which nothing can be read are told in the log and left out.
+
     Args:
         predictor: An exported retrieval model.
         table: ``.csv``, ``.jsonl`` or ``.parquet`` with a row for each song: ``song``
@@ -93,11 +95,13 @@ def rank_songs(
 
     Raises:
         FileNotFoundError: No picture.
-        ValueError: A picture that cannot be decoded.
+        ValueError: A picture that cannot be decoded, or a table without a usable row.
     """
     songs = read_songs(table, outside)
     queries = _encode_query(predictor, image, caption)
-    encodings, faults = encode_songs(predictor, songs)
+    songs, encodings, faults = encode_usable_songs(predictor, songs)
+    if not songs:
+        raise no_usable_row(table)
     scores = predictor.call("score", **queries, **encodings)["logit"][0]
     order = np.argsort(-scores, kind="stable")
     unreadable = _unreadable(songs, faults)
@@ -175,6 +179,19 @@ def encode_songs(
     encodings, faults = predictor.call_on_posts("encode_song", songs, SONG_PARTS)
     del encodings["audio_ok"]
     return encodings, faults
+
+
+def encode_usable_songs(
+    predictor: Predictor, songs: list[Post]
+) -> tuple[list[Post], dict[str, np.ndarray], list[Rejection]]:
+    """Return the songs of which something can be read, and what ``encode_songs`` does.
+
+    A song of which nothing is known still gets a score, which may be the best.
+    """
+    encodings, faults = encode_songs(predictor, songs)
+    rows = usable_rows(songs, SONG_PARTS, faults)
+    kept = {name: array[rows] for name, array in encodings.items()}
+    return [songs[row] for row in rows], kept, faults
 
 
 def _encode_query(

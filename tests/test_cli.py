@@ -488,6 +488,31 @@ def test_an_unreadable_recording_is_named(finished_run, posts, picture, tmp_path
 
 
 @for_retrieval
+@pytest.mark.usefixtures("posts")
+def test_songs_of_which_nothing_is_known_are_named_and_not_ranked(
+    finished_run, picture, tmp_path, caplog, capsys, fails
+):
+    (tmp_path / "noise.wav").write_bytes(b"RIFF")
+    table = tmp_path / "songs.csv"
+    empty = ["id,song,audio,lyrics,caption", "p1,captioned,,,so happy"]
+    empty += ["p2,noisy,noise.wav,,", "p3,gone,gone.wav,,"]
+    table.write_text("\n".join([*empty, "p4,blue,gone.wav,I walk,", "p5,,,la la,"]))
+    output = tmp_path / "out.csv"
+    model = str(finished_run[1].exported)
+    query = ["predict", model, "--songs", str(table), "--image", str(picture)]
+    assert main([*query, "--output", str(output)]) == 0
+    unreadable = {row["song"]: row["unreadable"] for row in read_csv(output)}
+    assert unreadable == {"blue": "gone.wav", "p5": ""}
+    told = [record.getMessage() for record in caplog.records]
+    assert told[0] == "song captioned: has neither audio nor lyrics, left out"
+    assert told[1].startswith(f"post p2 {tmp_path}/noise.wav: is no recording")
+    assert told[2].startswith(f"post p3 {tmp_path}/gone.wav: cannot be opened")
+    assert len(told) == 3
+    table.write_text("\n".join(empty))
+    assert "songs.csv holds no usable row" in fails(*query)
+
+
+@for_retrieval
 def test_predict_of_retrieval_says_what_it_lacks(
     finished_run, songs_table, picture, tmp_path, fails
 ):

@@ -12,11 +12,16 @@ from keras_jtav.attribution import Explainer
 from keras_jtav.data.post import Post
 from keras_jtav.pages.embedding import sound_uri
 from keras_jtav.pages.templates import render
-from keras_jtav.predict import encode_songs, read_songs, song_name
+from keras_jtav.predict import (
+    PARTS,
+    encode_usable_songs,
+    no_usable_row,
+    read_songs,
+    song_name,
+)
 from keras_jtav.serving.predictor import Predictor
 
 TOP = 10
-PARTS = ("image", "audio", "lyrics", "caption")
 EMPTY = "Give at least one of picture, recording and texts."
 
 Progress = Callable[[Iterable, int, str], Iterable]
@@ -65,6 +70,10 @@ class SongAnswers:
         table: ``.csv``, ``.jsonl`` or ``.parquet`` with a row for each song.
         progress: Wraps an iterable, given its length and a title.
         outside: Whether the table may name files outside of its folder.
+
+    Raises:
+        FileNotFoundError: No table.
+        ValueError: A table without a usable row.
     """
 
     def __init__(
@@ -76,13 +85,17 @@ class SongAnswers:
     ) -> None:
         self._predictor = predictor
         self._explainer = Explainer(predictor)
-        self._songs = read_songs(table, outside)
+        songs = read_songs(table, outside)
         size = 16
-        starts = range(0, len(self._songs), size)
-        encoded = [
-            encode_songs(predictor, self._songs[start : start + size])[0]
+        starts = range(0, len(songs), size)
+        usable = [
+            encode_usable_songs(predictor, songs[start : start + size])
             for start in progress(starts, len(starts), "songs")
         ]
+        self._songs = [song for part, _, _ in usable for song in part]
+        if not self._songs:
+            raise no_usable_row(table)
+        encoded = [encodings for _, encodings, _ in usable]
         self._encodings = {
             name: np.concatenate([part[name] for part in encoded])
             for name in encoded[0]

@@ -61,3 +61,15 @@ def test_a_picture_gets_the_songs_that_predict_ranks_best(
     assert page.count("<audio") >= 8
     assert page.count('<p class="words">') >= 8
     assert "Give a picture or a caption." in answers.answer(None, "")
+
+
+@for_retrieval
+def test_songs_of_which_nothing_is_known_are_not_shown(predictor, tmp_path):
+    table = tmp_path / "songs.csv"
+    rows = ["song,lyrics,caption,audio", "blue,I walk,,", "captioned,,so happy,"]
+    table.write_text("\n".join([*rows, "gone,,,gone.wav"]))
+    page = SongAnswers(predictor, table, silent).answer(None, "so happy")
+    assert re.findall(r"<li><b>([^<]*)</b>", page) == ["blue"]
+    table.write_text("\n".join([rows[0], rows[2]]))
+    with pytest.raises(ValueError, match="holds no usable row"):
+        SongAnswers(predictor, table, silent)
