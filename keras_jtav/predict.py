@@ -228,7 +228,7 @@ def read_posts(table: Path, outside: bool = False) -> list[Post]:
         FileNotFoundError: No table.
         ValueError: A table without a usable row.
     """
-    found = read_manifest(table, missing_files="keep", outside=outside)
+    found = read_manifest(table, "keep", outside, task=None)
     for rejection in found.rejections:
         _logger.warning("%s", rejection)
     if not found.posts:

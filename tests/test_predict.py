@@ -1,6 +1,6 @@
 import pytest
 
-from keras_jtav.predict import read_songs, song_name
+from keras_jtav.predict import read_posts, read_songs, song_name
 
 
 def write(folder, *lines, name="songs.csv"):
@@ -30,3 +30,10 @@ def test_an_id_that_is_the_song_of_another_row_is_refused(tmp_path, rows):
         r"the row 'p2'\. Fill its `song`, or change its id\.",
     ):
         read_songs(table)
+
+
+def test_columns_that_are_not_used_stop_nothing(tmp_path):
+    rows = ("blue,I walk,Apple,val", "red,I run,Motown,dev", "sky,I fly,Blue Note,x")
+    table = write(tmp_path, "song,lyrics,label,split", *rows)
+    assert [song_name(song) for song in read_songs(table)] == ["blue", "red", "sky"]
+    assert len(read_posts(table)) == 3

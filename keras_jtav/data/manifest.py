@@ -36,6 +36,7 @@ def read_manifest(
     missing_files: str = "reject",
     outside: bool = DataOptions.outside,
     max_table_bytes: int = DataOptions.max_table_bytes,
+    task: str | None = "sentiment",
 ) -> PostTable:
     """Read a table of posts.
 
@@ -54,6 +55,9 @@ def read_manifest(
             are rejected.
         max_table_bytes: Larger tables are refused; of Parquet what it unfolds to
             counts.
+        task: What the posts are for. ``retrieval`` reads labels only to split evenly,
+            and drops the column where it holds anything but two classes. ``None``,
+            neither training nor judging, reads no ``label`` and no ``split``.
 
     Returns:
         Posts in the table's order, the rejected rows, the names of the two classes.
@@ -61,7 +65,8 @@ def read_manifest(
     Raises:
         FileNotFoundError: No such table.
         ValueError: Another ending, text that is not UTF-8, broken CSV, JSON or Parquet,
-            a table that is too large, no rows, no content column, more than two labels.
+            a table that is too large, no rows, no content column; for sentiment more
+            than two labels.
     """
     path = Path(path)
     if missing_files not in MISSING_FILES:
@@ -73,6 +78,11 @@ def read_manifest(
     _check_columns(path, columns)
     if not rows:
         raise ValueError(f"{path} has no rows. Add one row per post below the header.")
+    unused = () if task else ("label", "split")
+    if task == "retrieval" and not _are_two_classes(path, rows):
+        unused = ("label",)
+    if unused:
+        rows = [{n: v for n, v in row.items() if n not in unused} for row in rows]
     classes, class_names = _classes(path, rows)
     table = PostTable([], [], class_names)
     first_rows: dict[str, int] = {}
@@ -229,6 +239,27 @@ def _classes(path: Path, rows: list[Row]) -> tuple[dict[str, int], tuple[str, st
     return {names[0]: 0, names[1]: 1}, names
 
 
+def _are_two_classes(path: Path, rows: list[Row]) -> bool:
+    """Return whether every label can be read and is one of two, or empty."""
+    try:
+        classes, _ = _classes(path, rows)
+        for row in rows:
+            _label(cell_text("label", row.get("label")), classes)
+    except ValueError:
+        return False
+    return True
+
+
+def _label(text: str, classes: Mapping[str, int]) -> int | None:
+    label = classes.get(text, classes.get(text.casefold()))
+    if text and label is None:
+        raise ValueError(
+            f"the label {text!r} is neither of the two classes "
+            f"({', '.join(classes)}): mend it or leave it empty"
+        )
+    return label
+
+
 def class_order(*names: str) -> tuple[str, str]:
     """Return two class names, class 0 first.
 
@@ -245,18 +276,12 @@ def class_order(*names: str) -> tuple[str, str]:
 def _post(
     post_id: str, values: Mapping[str, str], folder: Path, classes: Mapping[str, int]
 ) -> Post:
-    label = classes.get(values["label"], classes.get(values["label"].casefold()))
-    if values["label"] and label is None:
-        raise ValueError(
-            f"the label {values['label']!r} is neither of the two classes "
-            f"({', '.join(classes)}): mend it or leave it empty"
-        )
     return Post(
         id=post_id,
         texts={part: values[part] for part in TEXT_PARTS if values[part]},
         audio=folder / values["audio"] if values["audio"] else None,
         image=folder / values["image"] if values["image"] else None,
-        label=label,
+        label=_label(values["label"], classes),
         song=values["song"] or None,
         split=values["split"].lower() or None,
         group=values["group"],

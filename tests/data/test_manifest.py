@@ -6,6 +6,8 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+from keras_jtav.config import Component
+from keras_jtav.data import load_posts
 from keras_jtav.data.manifest import read_manifest, write_manifest, write_rejections
 from keras_jtav.data.post import Post, Rejection
 from keras_jtav.data.tables import read_table
@@ -217,6 +219,41 @@ def test_more_than_two_labels_are_refused_with_counts(tmp_path):
         r"'a' \(1\), 'e' \(1\), 'f' \(1\), 'g' \(1\), 'h' \(1\) and more. Keep two",
     ):
         read_manifest(path)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [["Apple", "Blue Note", "Motown"], [*("glad", "sad") * 20, "maybe"], [{"a": 1}]],
+)
+def test_retrieval_takes_labels_that_are_no_classes_for_absent(tmp_path, labels):
+    rows = [{"id": f"p{n}", "caption": "la", "label": x} for n, x in enumerate(labels)]
+    lines = "\n".join(json.dumps(row) for row in rows)
+    table = read_manifest(write(tmp_path, lines, "a.jsonl"), task="retrieval")
+    assert [post.label for post in table.posts] == [None] * len(labels)
+    assert table.rejections == []
+
+
+def test_the_task_of_a_run_reaches_the_table(tmp_path):
+    dataset = Component("manifest", {"path": str(labelled(tmp_path, "abc"))})
+    assert len(load_posts(dataset, {"task": "retrieval"}).posts) == 3
+    with pytest.raises(ValueError, match="has 3 values"):
+        load_posts(dataset, {"task": "sentiment"})
+
+
+def test_retrieval_keeps_labels_that_are_classes(tmp_path):
+    path = labelled(tmp_path, ["sad", "", "glad"])
+    posts = read_manifest(path, task="retrieval").posts
+    assert [post.label for post in posts] == [1, None, 0]
+
+
+def test_answering_reads_neither_label_nor_split(tmp_path):
+    text = "caption,label,split\nla,a,val\nli,b,dev\nlo,c,train\n"
+    path = write(tmp_path, text)
+    posts = read_manifest(path, task=None).posts
+    assert [(post.label, post.split) for post in posts] == [(None, None)] * 3
+    text = text.replace(",b,", ",a,").replace(",c,", ",a,")
+    rejections = read_manifest(write(tmp_path, text), task="retrieval").rejections
+    assert [rejection.row[:5] for rejection in rejections] == ["row 1", "row 2"]
 
 
 @pytest.mark.parametrize(
