@@ -13,10 +13,16 @@ import contextlib
 import difflib
 import logging
 import os
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from keras_jtav.data.labels import (
+    are_two_classes,
+    class_order,
+    classes_of,
+    label_of,
+    label_text,
+)
 from keras_jtav.data.missing_file import URL_REASON, is_url, missing_reason
 from keras_jtav.data.outside import REASON, first_outside_file
 from keras_jtav.data.post import TEXT_PARTS, Post, PostTable, Rejection
@@ -26,9 +32,6 @@ from keras_jtav.options import DataOptions
 CONTENTS = ("image", "audio", "lyrics", "caption")
 COLUMNS = ("id", *CONTENTS, "label", "song", "split", "group")
 MISSING_FILES = ("reject", "keep")
-LABEL_WORDS = (("0", "negative", "neg", "false"), ("1", "positive", "pos", "true"))
-KNOWN_LABELS = {word: label for label in (0, 1) for word in LABEL_WORDS[label]}
-MAX_STRAY_LABELS = 0.05  # share of labels beside the two classes; more are no slips
 
 
 def read_manifest(
@@ -79,11 +82,11 @@ def read_manifest(
     if not rows:
         raise ValueError(f"{path} has no rows. Add one row per post below the header.")
     unused = () if task else ("label", "split")
-    if task == "retrieval" and not _are_two_classes(path, rows):
+    if task == "retrieval" and not are_two_classes(path, rows):
         unused = ("label",)
     if unused:
         rows = [{n: v for n, v in row.items() if n not in unused} for row in rows]
-    classes, class_names = _classes(path, rows)
+    classes, class_names = classes_of(path, rows)
     table = PostTable([], [], class_names)
     first_rows: dict[str, int] = {}
     for number, row in enumerate(rows, 1):
@@ -210,67 +213,12 @@ def _cells(row: Row) -> dict[str, str]:
             f"{len(row[None])} cells more than the header has: put texts with commas "
             "in quotation marks"
         )
-    return {name: cell_text(name, row.get(name)) for name in COLUMNS}
+    cells = {name: cell_text(name, row.get(name)) for name in COLUMNS}
+    return {**cells, "label": label_text(row)}
 
 
 def _id(columns: Iterable[str], values: Mapping[str, str], number: int) -> str:
     return values["id"] if "id" in columns else f"row-{number}"
-
-
-def _classes(path: Path, rows: list[Row]) -> tuple[dict[str, int], tuple[str, str]]:
-    """Return the class of every label that counts, and the names of the classes."""
-    labels: list[str] = []
-    for row in rows:
-        with contextlib.suppress(ValueError):  # that row will be rejected
-            labels += [cell_text("label", row.get("label"))]
-    labels = [label for label in labels if label]
-    known = Counter(KNOWN_LABELS.get(label.casefold(), -1) for label in labels)
-    if known[-1] <= MAX_STRAY_LABELS * len(labels):
-        return KNOWN_LABELS, ("negative", "positive")
-    counts = Counter(labels)
-    common = sorted(counts, key=lambda label: (-counts[label], label))
-    if sum(counts[label] for label in common[2:]) > MAX_STRAY_LABELS * len(labels):
-        listed = ", ".join(f"{label!r} ({counts[label]})" for label in common[:8])
-        raise ValueError(
-            f"{path}: `label` has {len(common)} values, expected two classes: {listed}"
-            f"{' and more' if len(common) > 8 else ''}. Keep two, empty the others."
-        )
-    names = class_order(common[0], [*common, f"not {common[0]}"][1])
-    return {names[0]: 0, names[1]: 1}, names
-
-
-def _are_two_classes(path: Path, rows: list[Row]) -> bool:
-    """Return whether every label can be read and is one of two, or empty."""
-    try:
-        classes, _ = _classes(path, rows)
-        for row in rows:
-            _label(cell_text("label", row.get("label")), classes)
-    except ValueError:
-        return False
-    return True
-
-
-def _label(text: str, classes: Mapping[str, int]) -> int | None:
-    label = classes.get(text, classes.get(text.casefold()))
-    if text and label is None:
-        raise ValueError(
-            f"the label {text!r} is neither of the two classes "
-            f"({', '.join(classes)}): mend it or leave it empty"
-        )
-    return label
-
-
-def class_order(*names: str) -> tuple[str, str]:
-    """Return two class names, class 0 first.
-
-    Example:
-        >>> class_order("sad", "glad"), class_order("positive", "negative")
-        (('glad', 'sad'), ('negative', 'positive'))
-    """
-    known = [KNOWN_LABELS.get(name.casefold(), -1) for name in names]
-    if sorted(known) == [0, 1]:
-        return (names[known.index(0)], names[known.index(1)])
-    return (min(names), max(names))
 
 
 def _post(
@@ -281,7 +229,7 @@ def _post(
         texts={part: values[part] for part in TEXT_PARTS if values[part]},
         audio=folder / values["audio"] if values["audio"] else None,
         image=folder / values["image"] if values["image"] else None,
-        label=_label(values["label"], classes),
+        label=label_of(values["label"], classes),
         song=values["song"] or None,
         split=values["split"].lower() or None,
         group=values["group"],

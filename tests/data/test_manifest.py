@@ -180,6 +180,16 @@ def test_parquet_numbers(tmp_path):
     assert [(post.id, post.label) for post in posts] == [("1", 0), ("2", None)]
 
 
+def test_labels_of_csv_are_those_of_parquet(tmp_path):
+    for labels in ([0.0, None, 1.0], [2.0, None, 3.0]):
+        columns = {"caption": ["la"] * 3, "label": labels}
+        parquet.write_table(pyarrow.table(columns), tmp_path / "posts.parquet")
+        columns = ["" if label is None else str(label) for label in labels]
+        table = read_manifest(labelled(tmp_path, columns))
+        assert table == read_manifest(tmp_path / "posts.parquet")
+        assert [post.label for post in table.posts] == [0, None, 1]
+
+
 @pytest.mark.parametrize(
     ("words", "labels", "names"),
     [
