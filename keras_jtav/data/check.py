@@ -51,13 +51,15 @@ def check_table(
     elif isinstance(data, DataOptions):
         data = dict.fromkeys(tasks, data)
     may_read = data[tasks[0]]
-    try:
-        columns, rows = read_table(path, may_read.max_table_bytes)
-        table = read_manifest(path, "keep", may_read.outside, may_read.max_table_bytes)
-    except (ValueError, FileNotFoundError) as error:
-        finding = Finding("error", "table", "", str(error), "unreadable table")
-        problems = {name: [str(error)] for name in tasks}
-        return CheckReport(str(path), [finding], Summary(), problems)
+    table, problems = _read(path, tasks, may_read)
+    if table is None:
+        findings = [
+            Finding("error", "table", "", problem, "unreadable table")
+            for (problem,) in problems.values()
+        ]
+        findings = list(dict.fromkeys(findings))
+        return CheckReport(str(path), findings, Summary(), problems)
+    columns, rows = read_table(path, may_read.max_table_bytes)
     places = {id_: f"row {n}" for id_, n in rows_by_id(columns, rows).items()}
 
     def place(post: Post) -> str:
@@ -73,8 +75,10 @@ def check_table(
         for row in table.rejections
     ]
     findings += [*media.findings, *_texts(table.posts, place)]
-    problems, splits = {}, {}
+    splits: dict[str, Parts] = {}
     for name in tasks:
+        if name in problems:
+            continue
         check = TaskCheck(
             name, table, media, data[name], place, modalities, trains_words
         )
@@ -86,6 +90,24 @@ def check_table(
         _summary(table, media, splits),
         problems,
     )
+
+
+def _read(
+    path: Path | str, tasks: Sequence[str], may_read: DataOptions
+) -> tuple[PostTable | None, dict[str, list[str]]]:
+    """Read a table for the first task that can use it.
+
+    Returns:
+        The table, ``None`` where no task can; and why those before it cannot.
+    """
+    arguments = (path, "keep", may_read.outside, may_read.max_table_bytes)
+    problems = {}
+    for task in tasks:
+        try:
+            return read_manifest(*arguments, task), problems
+        except (ValueError, FileNotFoundError) as error:
+            problems[task] = [str(error)]
+    return None, problems
 
 
 def _texts(posts: Sequence[Post], place: Callable[[Post], str]) -> Iterator[Finding]:

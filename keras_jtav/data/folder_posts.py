@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from keras_jtav.data.manifest import class_order
+from keras_jtav.data.labels import class_order
 from keras_jtav.data.post import Post, PostTable, Rejection
 from keras_jtav.data.tables import READERS, read_text
 

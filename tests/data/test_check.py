@@ -544,3 +544,16 @@ def test_a_table_without_a_usable_file_is_not_said_to_lack_labels(table):
         row["image"] = f"away/{row['id']}.png"
     for problems in check(folder, rows).problems.values():
         assert problems == ["no post can be used; the findings say why"]
+
+
+def test_labels_that_are_no_two_classes_are_a_problem_of_sentiment(table):
+    folder, rows = table
+    for number, row in enumerate(rows.values()):
+        row["label"] = ("EMI", "Sony", "Columbia")[number % 3]
+    larger = replace(LENIENT, fractions=(0.6, 0.2, 0.2))  # two songs a part
+    report = check(folder, rows, data=larger)
+    assert "`label` has 3 values" in report.problems["sentiment"][0]
+    assert report.problems["retrieval"] == []
+    assert report.summary.posts == 42
+    assert not check(folder, rows, "retrieval", larger).fatal
+    assert check(folder, rows, "sentiment", larger).fatal
