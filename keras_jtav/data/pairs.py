@@ -111,7 +111,10 @@ def song_keys(posts: Sequence[Post]) -> np.ndarray:
 
     Posts that share one of them are no false partners of each other.
     """
-    names = ([post.group_key for post in posts], [post.song for post in posts])
+    names = (
+        [post.group_key for post in posts],
+        [post.song or "" for post in posts],
+    )
     return np.column_stack([np.unique(n, return_inverse=True)[1] for n in names])
 
 

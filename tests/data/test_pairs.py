@@ -85,6 +85,12 @@ def test_a_post_whose_song_and_group_are_all_there_is_has_no_false_song():
         BatchPlan(posts, 2, 1, seed=0)
 
 
+def test_posts_without_a_song_are_planned_for_sentiment():
+    posts = [Post(f"p{n}", {"caption": "la"}) for n in range(3)]
+    (batch,) = BatchPlan(posts, 3, 0, seed=0).epoch(0)
+    assert sorted(batch.songs[:, 0]) == [0, 1, 2]
+
+
 def test_fewer_posts_than_a_batch_make_a_smaller_batch():
     plan = BatchPlan(make_posts(2, 1), 32, 0, seed=0)
     assert [len(batch.queries) for batch in plan.epoch(0)] == [2]
