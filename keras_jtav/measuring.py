@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 
 from keras_jtav.config import Config
+from keras_jtav.data.pairs import groups_of_songs
 from keras_jtav.data.same_posts import split_hash
 from keras_jtav.evaluation.classification import (
     choose_threshold,
@@ -131,10 +132,7 @@ def _rank_songs(
     row: str, report: RetrievalReport, prepared: Prepared, baseline: str
 ) -> dict[str, dict]:
     """Rank songs by a system's own scores, and by CCA on what the system sees."""
-    queries = prepared.posts["test"]
-    # Of posts of one song the first one's group counts, as the song is one.
-    group_of = {query.song: query.group_key for query in reversed(queries)}
-    groups = [group_of[query.song] for query in queries]
+    groups = groups_of_songs(prepared.posts["test"])
     num_songs, ks = report.matches.shape[1], report.recall_at
     chance = {protocol: chance_ranks(num_songs, ks, protocol) for protocol in PROTOCOLS}
     measured: dict[str, dict] = {"chance": {"metrics": chance}}

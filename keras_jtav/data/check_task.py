@@ -26,7 +26,17 @@ Parts = Mapping[str, Sequence[Post]]
 
 
 class TaskCheck:
-    """What one task finds: ``problems`` that stop its training, and ``findings``."""
+    """What one task finds: ``problems`` that stop its training, and ``findings``.
+
+    Args:
+        task: ``sentiment`` or ``retrieval``.
+        table: The posts, with those whose files are bad.
+        media: What was found in their files.
+        data: How training would split, and what it accepts.
+        place: Names the row of a post.
+        modalities: What the system perceives.
+        trains_words: Whether word vectors would be trained on the texts.
+    """
 
     def __init__(
         self,

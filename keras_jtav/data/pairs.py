@@ -155,6 +155,20 @@ def first_rows_of_songs(posts: Sequence[Post]) -> np.ndarray:
     return np.fromiter(first.values(), dtype=np.int64)
 
 
+def groups_of_songs(posts: Sequence[Post]) -> list[str]:
+    """Return the group of each post's song: that of the song's first post.
+
+    What depends on each other has one name, so that statistics can keep it together.
+
+    Example:
+        >>> posts = [Post("p1", {"caption": "la"}, song="s1", group="album")]
+        >>> groups_of_songs([*posts, Post("p2", {"caption": "la"}, song="s1")])
+        ['album', 'album']
+    """
+    group_of = {post.song: post.group_key for post in reversed(posts)}
+    return [group_of[post.song] for post in posts]
+
+
 def unify_songs(posts: Sequence[Post]) -> list[Post]:
     """Give every post of a song the song's recording and lyrics.
 

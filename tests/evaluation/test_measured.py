@@ -24,6 +24,18 @@ def test_every_system_has_every_run_once(name):
     assert len(keys) == len(rows) * len(runs)
 
 
+def test_the_recordings_of_one_item_are_one_group():
+    """An item of tuxpaint has five recordings, which are five songs of Fig. 6."""
+    groups = [
+        set(result["placements"]["groups"])
+        for result in measured_results("figure6-tuxpaint")
+        if result["row"] == "JTAV"
+    ]
+    assert len(groups) == 10
+    assert all(own == groups[0] for own in groups)
+    assert len(groups[0]) == 555
+
+
 def test_an_unknown_table_is_named():
     with pytest.raises(ValueError, match=r"'table2'; there are .*table1-synthetic"):
         measured_results("table2")
