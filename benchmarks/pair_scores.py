@@ -94,7 +94,7 @@ def in_float64(models, queries, songs):
                 queries["supporting_words"][:1].repeat(len(songs["words"]), axis=0)
             ),
         }
-    )
+    )["text_vector"]
     vectors = {
         "text": text[None].astype("float64"),
         "audio": songs["audio_vector"][None].astype("float64"),
@@ -161,8 +161,7 @@ def encode_again(models, spec):
             wanted = {tensor.name: batch[tensor.name] for tensor in model.inputs}
             pairs |= model.predict_on_batch(wanted)
         words = {n: pairs.pop(n) for n in ("words", "supporting_words")}
-        pairs["text_vector"] = models["encode_text"].predict_on_batch(words)
-        pairs["text_present"] = np.ones(PAIRS_ENCODED_AGAIN, bool)
+        pairs |= models["encode_text"].predict_on_batch(words)
         return models["score"].predict_on_batch(pairs)
 
     return run

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -132,6 +132,7 @@ class Explainer:
         if "text" not in network.config.modalities:
             return []
         tokens = self._tokens(post)
+        protagonist = _protagonist(tokens)
         lengths = [features[name].shape[1] for name in TEXTS]
 
         def logits_of(gates: tf.Tensor) -> tf.Tensor:
@@ -148,7 +149,7 @@ class Explainer:
                 text,
                 part,
                 float(effects[part][place]),
-                weights.get(place) if part == network.protagonist else None,
+                weights.get(place) if part == protagonist else None,
             )
             for part in TEXTS
             for place, text in enumerate(tokens[part])
@@ -161,7 +162,7 @@ class Explainer:
             (protagonist,) = protagonist_texts([[lyrics, caption]])
             if protagonist == caption != lyrics:
                 lyrics, caption = caption, lyrics
-        elif self.network.protagonist != "words":
+        elif "lyrics" not in self.network.players:
             lyrics = ""  # not read
         spec = self.network.spec
         own, supporting = tokenize_texts([lyrics, caption])
@@ -183,8 +184,8 @@ class Explainer:
         with self._attention() as seen:
             self.network.logits(self.network.features(texts)[0])
         for row, post, own in zip(rows, texts, seen[0].tolist(), strict=True):
-            protagonist = self._tokens(post)[self.network.protagonist]
-            words[row] = list(zip(protagonist, own, strict=False))
+            tokens = self._tokens(post)
+            words[row] = list(zip(tokens[_protagonist(tokens)], own, strict=False))
         return words
 
     @contextmanager
@@ -236,3 +237,8 @@ class Explainer:
             return []
         logit_of = partial(self.network.logits, features)
         return class_activation_map(logit_of, layer).tolist()
+
+
+def _protagonist(tokens: Mapping[str, Sequence[str]]) -> str:
+    """Return the words that Eq. 1 attends to; in a pair without lyrics the caption."""
+    return "words" if tokens["words"] else "supporting_words"

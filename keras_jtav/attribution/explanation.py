@@ -19,7 +19,7 @@ class Word:
         effect: What its vector adds to the logit, by integrated gradients from zero
             vectors.
         attention: Its weight in Eq. 1. Supporting words have none, ``None``, but for
-            the captions of a model that reads no lyrics.
+            a caption beside no lyrics.
     """
 
     text: str

@@ -52,8 +52,6 @@ class Network:
         spec: Sizes of its features.
         models: What ``build_model`` returns, with its weights.
         players: The parts of a post that it sees.
-        protagonist: The words that Eq. 1 attends to: ``words``, or where retrieval has
-            no lyrics ``supporting_words``, the caption's.
 
     Raises:
         ValueError: A model that cannot be taken apart: one of an earlier version, or
@@ -94,7 +92,6 @@ class Network:
             for player, features in FEATURES[config.task].items()
             if seen.intersection(features)
         ]
-        self.protagonist = "words" if "words" in seen else "supporting_words"
 
     def features(self, posts: Sequence[Post]) -> tuple[Features, list[Rejection]]:
         """Return the features of posts, ``(posts, ...)`` each, and unusable files.
@@ -129,9 +126,7 @@ class Network:
     def score(self, pairs: Features) -> tf.Tensor:
         """Return the logits of pairs, from the encodings of both sides of each row."""
         if "encode_text" in self.models:
-            present = tf.reduce_any(pairs["words"] != 0, axis=(1, 2))
-            text = self.run("encode_text", pairs)
-            pairs = {**pairs, "text_vector": text, "text_present": present}
+            pairs = {**pairs, **self.run("encode_text", pairs)}
         return self.run("score", pairs)
 
     def run(self, name: str, features: Mapping[str, tf.Tensor]) -> Any:
@@ -166,10 +161,10 @@ class Network:
         """
 
         def gate(ids, vectors):
-            for name, values in gates.items():
-                same = ids.shape == features[name].shape
-                if same and bool(tf.reduce_all(ids == features[name])):
-                    return vectors * values[:, :, None]
+            for same in (_equal, _same_text):
+                for name, values in gates.items():
+                    if same(ids, features[name]):
+                        return vectors * _of_length(values, ids.shape[1])[:, :, None]
             return vectors
 
         with ExitStack() as stack:
@@ -203,6 +198,26 @@ class Network:
             for layer in model._flatten_layers():  # Keras has no public walk
                 layers[id(layer)] = layer
         return list(layers.values())
+
+
+def _equal(ids: tf.Tensor, others: tf.Tensor) -> bool:
+    return ids.shape == others.shape and bool(tf.reduce_all(ids == others))
+
+
+def _same_text(ids: tf.Tensor, others: tf.Tensor) -> bool:
+    """Return whether texts differ in padding alone, and are not all of it."""
+    length = max(ids.shape[1], others.shape[1])
+    ids, others = (
+        tf.pad(words, [[0, 0], [0, length - words.shape[1]], [0, 0]])
+        for words in (ids, others)
+    )
+    return bool(tf.reduce_any(ids != 0)) and _equal(ids, others)
+
+
+def _of_length(gates: tf.Tensor, length: int) -> tf.Tensor:
+    """Return the gates of padded or cut texts; ``(rows, words)``."""
+    missing = max(0, length - gates.shape[1])
+    return tf.pad(gates, [[0, 0], [0, missing]], constant_values=1.0)[:, :length]
 
 
 def repeat(features: Features, rows: int) -> Features:

@@ -13,6 +13,7 @@ from keras_jtav.fusion.cmf_ap_of_all_pairs import can_share, unify_all_pairs
 
 PAIRS_AT_ONCE = 1024  # each may need a latent vector at every coordinate
 Encodings = dict[str, np.ndarray]
+Rows = int | np.ndarray | tuple[np.ndarray, ...]
 
 
 def encode(model: keras.Model, batches: Iterable) -> Encodings | np.ndarray:
@@ -39,7 +40,7 @@ def as_arrays(batch: Mapping) -> Encodings:
     return {name: np.asarray(tensor) for name, tensor in batch.items()}
 
 
-def take(encodings: Mapping[str, np.ndarray], rows: np.ndarray) -> Encodings:
+def take(encodings: Mapping[str, np.ndarray], rows: Rows) -> Encodings:
     """Return the given rows of every array."""
     return {name: array[rows] for name, array in encodings.items()}
 
@@ -113,14 +114,14 @@ class _Texts:
         self._words = songs.get("words")
         if self._encoder is not None and _takes_any_length(self._encoder):
             self._words = _without_padding(self._words)
-        self._known: dict[bytes, np.ndarray] = {}
+        self._known: dict[bytes, Encodings] = {}
 
-    def by_caption(self, queries: Encodings) -> tuple[np.ndarray, np.ndarray] | None:
+    def by_caption(self, queries: Encodings) -> tuple[Encodings, np.ndarray] | None:
         """Return ``t`` under each distinct caption, and which query has which.
 
         Returns:
-            Float ``(captions, songs, dim)`` and int ``(queries,)``; ``None`` without
-            text.
+            What ``encode_text`` gives, ``(captions, songs, ...)`` each, and int
+            ``(queries,)``; ``None`` without text.
         """
         if self._encoder is None:
             return None
@@ -130,13 +131,15 @@ class _Texts:
         known = dict(self._known)
         if new:
             encoded = self._encode(captions[new])
-            known |= {
-                keys[index]: text for index, text in zip(new, encoded, strict=True)
-            }
+            known |= {keys[i]: take(encoded, row) for row, i in enumerate(new)}
         self._known = {key: known[key] for key in keys}
-        return np.stack([self._known[key] for key in keys]), caption_of
+        texts = {
+            name: np.stack([self._known[key][name] for key in keys])
+            for name in next(iter(self._known.values()))
+        }
+        return texts, caption_of
 
-    def _encode(self, captions: np.ndarray) -> np.ndarray:
+    def _encode(self, captions: np.ndarray) -> Encodings:
         num_songs = len(self._words)
         batches = []
         for first in range(0, len(captions) * num_songs, PAIRS_AT_ONCE):
@@ -145,7 +148,10 @@ class _Texts:
             batches.append(
                 {"words": self._words[song], "supporting_words": captions[caption]}
             )
-        return encode(self._encoder, batches).reshape(len(captions), num_songs, -1)
+        return {
+            name: array.reshape(len(captions), num_songs, *array.shape[1:])
+            for name, array in encode(self._encoder, batches).items()
+        }
 
 
 def _takes_any_length(encoder: keras.Model) -> bool:
@@ -183,7 +189,7 @@ def _score_together(
     score: keras.Model,
     queries: Encodings,
     songs: Encodings,
-    by_caption: tuple[np.ndarray, np.ndarray] | None,
+    by_caption: tuple[Encodings, np.ndarray] | None,
 ) -> np.ndarray | None:
     """Score a block by what its pairs share; ``None`` where they share little.
 
@@ -192,20 +198,19 @@ def _score_together(
     """
     layers = {layer.name: layer for layer in score.layers}
     fusion = layers.get("fusion")
-    several_captions = by_caption is not None and len(by_caption[0]) > 1
+    several_captions = by_caption is not None and len(by_caption[0]["text_vector"]) > 1
     if fusion is None or several_captions or not can_share(fusion):
         return None
+    if by_caption is not None:
+        songs = songs | take(by_caption[0], 0)
     sides: dict[str, Encodings] = {"queries": {}, "songs": {}}
     seen = {tensor.name for tensor in fusion.inputs}
     for index, modality in enumerate(m for m in MODALITIES if m in seen):
         side, encodings = "songs", songs
         if f"{modality}_vector" in queries:
             side, encodings = "queries", queries
-        if modality == "text" and by_caption is not None:
-            vectors, present = by_caption[0][0], songs["words"].any(axis=(1, 2))
-        else:
-            vectors = encodings[f"{modality}_vector"]
-            present = encodings[f"{modality}_present"]
+        vectors = encodings[f"{modality}_vector"]
+        present = encodings[f"{modality}_present"]
         sides[side][modality] = layers["absent"].fill(index, vectors, present)
     unified = unify_all_pairs(fusion, **sides)
     if unified is None:
@@ -222,7 +227,7 @@ def _score_one_by_one(
     score: keras.Model,
     queries: Encodings,
     songs: Encodings,
-    by_caption: tuple[np.ndarray, np.ndarray] | None,
+    by_caption: tuple[Encodings, np.ndarray] | None,
 ) -> np.ndarray:
     """Score a block pair by pair, ``PAIRS_AT_ONCE`` at a time."""
     num_queries = len(queries["image_vector"])
@@ -234,8 +239,7 @@ def _score_one_by_one(
         query_of, song_of = np.divmod(pairs, num_songs)
         rows = take(queries, query_of) | take(songs, song_of)
         if by_caption is not None:
-            text, caption_of = by_caption
-            rows["text_vector"] = text[caption_of[query_of], song_of]
-            rows["text_present"] = songs["words"].any(axis=(1, 2))[song_of]
+            texts, caption_of = by_caption
+            rows |= take(texts, (caption_of[query_of], song_of))
         logits.append(score.predict_on_batch({name: rows[name] for name in names}))
     return np.concatenate(logits).reshape(num_queries, num_songs)

@@ -16,6 +16,7 @@ from keras_jtav.layers.outer_product import OuterProduct
 from keras_jtav.layers.over_segments import OverSegments
 from keras_jtav.layers.picture_statistics import PictureStatistics
 from keras_jtav.layers.protagonist_gate import ProtagonistGate
+from keras_jtav.layers.protagonist_text import ProtagonistText
 from keras_jtav.layers.scaled_unit_norm import ScaledUnitNorm
 from keras_jtav.layers.tag_attention import TagAttention
 from keras_jtav.layers.tag_distance import TagDistance
@@ -39,6 +40,7 @@ __all__ = [
     "OverSegments",
     "PictureStatistics",
     "ProtagonistGate",
+    "ProtagonistText",
     "ScaledUnitNorm",
     "TagAttention",
     "TagDistance",

@@ -185,9 +185,5 @@ class RetrievalEndpoints(Endpoints):
 
     def _logits(self, pairs: Features) -> tf.Tensor:
         if "encode_text" in self._models:
-            pairs = {
-                **pairs,
-                "text_vector": self._run("encode_text", pairs),
-                "text_present": tf.reduce_any(pairs["words"] != 0, axis=(1, 2)),
-            }
+            pairs = pairs | self._run("encode_text", pairs)
         return self._run("score", pairs)

@@ -20,6 +20,7 @@ from keras_jtav.layers import (
     AbsentVectors,
     InBatchContrastive,
     OverSegments,
+    ProtagonistText,
     Tower,
     WordVectors,
     mean_of_words,
@@ -55,8 +56,8 @@ def build_retrieval(
         fuse: From ``{modality: dim}`` to a fusion model.
         head: From the size of ``u`` to a model with one logit.
         spec: Sizes of the features.
-        has_lyrics: Whether songs have lyrics. Where none of them has, the caption is
-            the protagonist: ``t`` is its vector, which depends on the query alone.
+        has_lyrics: Whether songs have lyrics. Beside a song without, the caption is the
+            protagonist; where none has any, ``t`` depends on the query alone.
         candidates: Songs per query in training: the true one first, then false ones.
         tower_units: Size of the vectors of query and song whose dot product is added
             to the logit; 0 for the paper's model.
@@ -66,10 +67,10 @@ def build_retrieval(
 
     Returns:
         ``encode_query`` and ``encode_song``: features to a dict of encodings;
-        ``encode_text``, with lyrics: lyrics and captions to ``t``; ``score``: encodings
-        of queries and songs, row by row, to logits ``(batch,)``; ``train``: features of
-        queries ``(batch, ...)`` and of their candidates ``(batch, candidates, ...)`` to
-        logits ``(batch, candidates)``.
+        ``encode_text``, with lyrics: lyrics and captions to ``text_vector`` (``t``) and
+        ``text_present``; ``score``: encodings of queries and songs, row by row, to
+        logits ``(batch,)``; ``train``: features of queries ``(batch, ...)`` and of
+        their candidates ``(batch, candidates, ...)`` to logits ``(batch, candidates)``.
 
     Raises:
         ValueError: Modalities that leave one side of the pair empty.
@@ -95,7 +96,7 @@ def build_retrieval(
     song = _encode_song(sung, spec, song_tower, text_mean)
     models = {"encode_query": query, "encode_song": song}
     if "text" in sung:
-        models["encode_text"] = encoders["text"]
+        models["encode_text"] = _encode_text(encoders["text"], spec)
     absent = AbsentVectors(modality_dropout, seed=seed, name="absent")
     models["score"] = _score(models, encoders, fuse, head, absent)
     models["train"] = _train(models, spec, candidates, contrastive_weight)
@@ -134,7 +135,7 @@ def _encode_query(
         if has_lyrics:
             outputs["supporting_words"] = _passed_on(caption)
         else:
-            outputs |= _protagonist(encoders["text"], caption)
+            outputs |= _read(encoders["text"], ops.zeros_like(caption), caption)
         vectors["text"] = text_mean(caption)
         masks.append(has_words(caption))
     if tower is not None:
@@ -142,15 +143,25 @@ def _encode_query(
     return keras.Model(inputs, outputs, name="encode_query")
 
 
-def _protagonist(encoder: keras.Model, caption: KerasTensor) -> dict[str, KerasTensor]:
-    """Return ``t`` of a text that nothing supports, and its mask."""
-    words, length = caption, encoder.input["words"].shape[1]
-    if length is not None:  # the encoder takes no other
-        missing = max(length - caption.shape[1], 0)
-        words = ops.pad(caption, [[0, 0], [0, missing], [0, 0]])[:, :length]
-    nothing = ops.zeros_like(caption)
-    vector = encoder({"words": words, "supporting_words": nothing})
-    return {"text_vector": vector, "text_present": has_words(caption)}
+def _encode_text(encoder: keras.Model, spec: FeatureSpec) -> keras.Model:
+    """Build: lyrics and caption of a pair -> ``t`` and its mask."""
+    inputs = {name: feature_input(name, spec) for name in ("words", "supporting_words")}
+    # Of any length, if the encoder takes it.
+    inputs["words"] = keras.Input(
+        encoder.input["words"].shape[1:], name="words", dtype="int32"
+    )
+    outputs = _read(encoder, inputs["words"], inputs["supporting_words"])
+    return keras.Model(inputs, outputs, name="encode_text")
+
+
+def _read(
+    encoder: keras.Model, lyrics: KerasTensor, caption: KerasTensor
+) -> dict[str, KerasTensor]:
+    """Return ``t`` of a pair and its mask."""
+    length = encoder.input["words"].shape[1]
+    words, supporting = ProtagonistText(length, name="protagonist")(lyrics, caption)
+    vector = encoder({"words": words, "supporting_words": supporting})
+    return {"text_vector": vector, "text_present": has_words(words)}
 
 
 def _encode_song(
@@ -206,6 +217,8 @@ def _score(
 ) -> keras.Model:
     """Build: encodings of a query and a song, and their ``t`` -> logit."""
     encodings = models["encode_query"].output | models["encode_song"].output
+    if "encode_text" in models:
+        encodings |= models["encode_text"].output
     names = [n for n in encodings if n not in ("words", "supporting_words")]
     inputs = {
         name: keras.Input(
@@ -213,10 +226,6 @@ def _score(
         )
         for name in names
     }
-    if "encode_text" in models:
-        text_dim = models["encode_text"].output.shape[-1]
-        inputs["text_vector"] = keras.Input((text_dim,), name="text_vector")
-        inputs["text_present"] = keras.Input((), name="text_present", dtype="bool")
     order = [modality for modality in MODALITIES if modality in encoders]
     vectors = [inputs[f"{modality}_vector"] for modality in order]
     masks = [inputs[f"{modality}_present"] for modality in order]
@@ -267,9 +276,8 @@ def _train(
     query = {n: ops.repeat(tensor, candidates, axis=0) for n, tensor in query.items()}
     pairs = {**query, **song}
     if "words" in pairs:
-        words, caption = pairs.pop("words"), pairs.pop("supporting_words")
-        text = models["encode_text"]({"words": words, "supporting_words": caption})
-        pairs |= {"text_vector": text, "text_present": has_words(words)}
+        texts = {name: pairs.pop(name) for name in ("words", "supporting_words")}
+        pairs |= models["encode_text"](texts)
     logits = ops.reshape(models["score"](pairs), (-1, candidates))
     return keras.Model(inputs, logits, name="retrieval")
 

@@ -40,6 +40,15 @@ def logit_of(predictor, post):
     )
 
 
+def logit_of_zero_vectors(network, features):
+    gates = {
+        name: np.zeros(features[name].shape[:2], "float32")
+        for name in ("words", "supporting_words")
+    }
+    with network.gated(features, gates):
+        return float(network.logits(features)[0])
+
+
 def test_what_is_explained_is_the_exported_answer(explained, explanation):
     predictor, _, (post, *_) = explained
     assert abs(explanation.logit - logit_of(predictor, post)) < 1e-4
@@ -94,12 +103,7 @@ def test_effects_are_what_zero_vectors_take_away(explained, explanation):
     _, explainer, (post, *_) = explained
     network = explainer.network
     features, _ = network.features([post])
-    gates = {
-        name: np.zeros(features[name].shape[:2], "float32")
-        for name in ("words", "supporting_words")
-    }
-    with network.gated(features, gates):
-        without = float(network.logits(features)[0])
+    without = logit_of_zero_vectors(network, features)
     total = sum(word.effect for word in explanation.words)
     assert abs(total - (explanation.logit - without)) < 0.02 * (1 + abs(total))
     silence = {**features, "spectrogram": 0 * features["spectrogram"]}
@@ -152,6 +156,27 @@ def test_another_song_stands_beside_the_query(explained):
     pair = Post("pair", texts, other.audio, query.image)
     assert explanation.song == other.song
     assert abs(explanation.logit - logit_of(predictor, pair)) < 1e-4
+
+
+def test_beside_a_song_without_lyrics_the_caption_is_looked_at(explained):
+    predictor, explainer, posts = explained
+    if predictor.task == "sentiment":
+        pytest.skip("a song is a matter of retrieval")
+    silent = dataclasses.replace(posts[1], texts={})
+    post = dataclasses.replace(posts[0], texts={"caption": posts[0].texts["caption"]})
+    explanation = explainer.explain(post, silent)
+    words = explanation.words
+    assert {word.role for word in words} == {"supporting_words"}
+    assert sum(word.attention for word in words) == pytest.approx(1, abs=1e-5)
+    pair = dataclasses.replace(post, audio=silent.audio)
+    network = explainer.network
+    features, _ = network.features([pair])
+    without = logit_of_zero_vectors(network, features)
+    total = sum(word.effect for word in words)
+    assert abs(total - (explanation.logit - without)) < 0.02 * (1 + abs(total))
+    (attention,) = explainer.attention([pair])
+    assert [word for word, _ in attention] == [word.text for word in words]
+    assert sum(weight for _, weight in attention) == pytest.approx(1, abs=1e-5)
 
 
 def test_a_model_of_an_earlier_version_is_refused(explained, monkeypatch):

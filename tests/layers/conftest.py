@@ -10,7 +10,7 @@ import tensorflow as tf
 def check_contract(tmp_path):
     """Hold a layer to STYLE 12: shape, dtype, config, file, training step, tf.data."""
 
-    def check(layer, **inputs):
+    def check(layer, dtype="float32", **inputs):
         inputs = tf.nest.map_structure(tf.convert_to_tensor, inputs)
         symbols = {
             name: [as_input(x, f"{name}_{i}") for i, x in enumerate(value)]
@@ -25,7 +25,7 @@ def check_contract(tmp_path):
             tf.nest.flatten(outputs), tf.nest.flatten(expected), strict=True
         ):
             assert symbol.shape[1:] == value.shape[1:]
-            assert symbol.dtype == value.dtype == "float32"
+            assert symbol.dtype == value.dtype == dtype
 
         twin = type(layer).from_config(layer.get_config())
         assert twin.get_config() == layer.get_config()

@@ -206,6 +206,36 @@ def test_without_lyrics_the_caption_is_the_protagonist(
         build_model(Config().override([*settings, "modalities=text,image"]), spec)
 
 
+@pytest.mark.parametrize("text", ["att_bigru", "lyrics_han", "vector"])
+def test_beside_a_song_without_lyrics_the_caption_is_the_protagonist(
+    spec, small_settings, make_features, text
+):
+    settings = ["task=retrieval", *small_settings, f"text={text}"]
+    models = build_model(Config().override(settings), spec)
+    features = make_features(3, seed=3)
+    queries = encode(models["encode_query"], features)
+    songs = make_features(4, seed=4)
+    songs["words"][2] = 0
+    songs = encode(models["encode_song"], songs)
+    scores = pair_scores(models, queries, songs)
+    others = {**queries, "supporting_words": queries["supporting_words"][[1, 1, 1]]}
+    changed = np.abs(pair_scores(models, others, songs) - scores) > 1e-6
+    assert changed[[0, 2], 2].all()
+    assert not changed[1].any()
+
+    caption = queries["supporting_words"]
+    own = np.zeros_like(songs["words"][:3])
+    nothing = {"words": own, "supporting_words": caption}
+    read = {n: np.asarray(t) for n, t in models["encode_text"](nothing).items()}
+    size = min(own.shape[1], caption.shape[1])
+    own = own.copy()
+    own[:, :size] = caption[:, :size]
+    lyrics = {"words": own, "supporting_words": np.zeros_like(caption)}
+    as_lyrics = models["encode_text"](lyrics)["text_vector"]
+    np.testing.assert_allclose(read["text_vector"], as_lyrics, atol=1e-6)
+    assert read["text_present"].all()
+
+
 def test_weights_too_steep_to_share_are_scored_one_by_one(
     spec, small_settings, make_features, tables
 ):
