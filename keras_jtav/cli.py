@@ -11,15 +11,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_jtav.config import PRECISIONS, STRATEGIES, TASKS
+from keras_jtav.config import TASKS
 from keras_jtav.demo_command import add_demo
-from keras_jtav.experiments import EXPERIMENTS, find_experiment
 from keras_jtav.explain_command import add_explain
 from keras_jtav.index_command import add_index
 from keras_jtav.manifest_command import add_manifest
 from keras_jtav.predict_command import add_predict
 from keras_jtav.quiet import quiet_import
-from keras_jtav.row_weights import with_image_weights, with_released_convnet
 from keras_jtav.serve_command import add_serve
 from keras_jtav.shared_options import (
     add_data_options,
@@ -28,6 +26,7 @@ from keras_jtav.shared_options import (
     config_from_options,
     settings_from_options,
 )
+from keras_jtav.train_command import add_train
 
 FORMATS = ("savedmodel", "onnx")
 RUNNERS = ("pool", "direct", "spark", "flink", "dataflow")
@@ -64,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Learn from posts that carry text, sound and a picture at once.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_train(commands.add_parser("train", help="train, judge and export a model"))
+    add_train(commands.add_parser("train", help="train, judge and export a model"))
     _add_prepare(commands.add_parser("prepare", help="turn posts into shards once"))
     add_manifest(commands.add_parser("manifest", help="turn a folder into a table"))
     _add_check(commands.add_parser("check", help="read a table of posts and report"))
@@ -108,43 +107,6 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_train(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(command=_train)
-    parser.usage = "keras-jtav train [OPTION ...]"
-    add_data_options(parser)
-    add = parser.add_argument
-    add("--fasttext", metavar="FILE", help="word vectors, .bin or .vec")
-    add("--negatives", type=int, metavar="N", help="false songs per query and epoch")
-    add("--precision", choices=PRECISIONS, help="while training; default: float32")
-    add("--jit", action="store_const", const="true", help="compile training with XLA")
-    add("--strategy", choices=STRATEGIES, help="devices to train on; default: single")
-    add("--experiment", choices=EXPERIMENTS, help="a table instead of one run")
-    add("--runs", type=int, default=1, metavar="N", help="runs of every row of a table")
-    add(
-        "--workers",
-        type=int,
-        metavar="N",
-        help="rows of a table at once; default: all cores",
-    )
-    add("--convnet-weights", metavar="FILE", help="of table1's row convnet")
-    add("--resplit", action="store_true", help="a split of its own for every run")
-    add("--resume", action="store_true", help="go on with the same command's last run")
-    add(
-        "--runs-dir",
-        type=Path,
-        default=Path("runs"),
-        metavar="DIR",
-        help="default: runs",
-    )
-    add(
-        "--exports-dir",
-        type=Path,
-        default=Path("exported_models"),
-        metavar="DIR",
-        help="default: exported_models",
-    )
-
-
 def _add_prepare(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_prepare)
     parser.description = (
@@ -182,47 +144,6 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     add_row_options(parser)
     parser.add_argument("--seed", type=int, metavar="N", help="of the split; default 0")
     add_settings(parser)
-
-
-def _train(options: argparse.Namespace) -> int:
-    of_tables = (
-        options.runs != 1,
-        options.resplit,
-        options.workers is not None,
-        options.convnet_weights is not None,
-    )
-    if not options.experiment and any(of_tables):
-        raise ValueError(
-            "--runs, --resplit, --workers and --convnet-weights belong to "
-            "--experiment. A folder for runs is given with --runs-dir."
-        )
-    if options.experiment == "table1" and options.dataset == "npy":
-        raise ValueError(
-            "table1 compares encoders, and the arrays of sentiment hold what encoders "
-            "gave. Train single runs, such as --set fusion=early --set "
-            "modalities=text,audio."
-        )
-    config = config_from_options(options)
-    with quiet_import():
-        from keras_jtav.row_workers import default_workers
-        from keras_jtav.running import run
-        from keras_jtav.tabulate import run_table
-
-    if options.experiment:
-        name = options.experiment
-        experiment = find_experiment(name, options.task, options.preset)
-        if len(EXPERIMENTS[name]) > 1:  # each task's table has a folder of its own
-            name = f"{name}-{options.task}"
-        if options.convnet_weights is not None:
-            experiment = with_released_convnet(experiment, options.convnet_weights)
-        if options.image_weights is not None:
-            experiment = with_image_weights(experiment, options.image_weights)
-        arguments = (config, options.runs, options.resplit, options.runs_dir)
-        workers = default_workers() if options.workers is None else options.workers
-        run_table(name, experiment, *arguments, workers)
-    else:
-        run(config, options.runs_dir, options.exports_dir, resume=options.resume)
-    return 0
 
 
 def _prepare(options: argparse.Namespace) -> int:

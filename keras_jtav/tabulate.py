@@ -10,11 +10,11 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from keras_jtav import console
-from keras_jtav.config import Config
+from keras_jtav.config import Config, look_up
 from keras_jtav.data.folder_lock import locked
 from keras_jtav.data.same_posts import keep_to_posts
 from keras_jtav.data.tables import write_table
@@ -47,6 +47,7 @@ def run_table(
     resplit: bool,
     runs_folder: Path,
     workers: int = 1,
+    rows: Collection[str] | None = None,
 ) -> Path:
     """Measure what is missing of a table, and draw it.
 
@@ -58,14 +59,15 @@ def run_table(
         resplit: Whether every run also has a split of its own.
         runs_folder: Where the table's folder is made or found.
         workers: Rows that are measured at once, each in a process of its own.
+        rows: Those to measure now; by default all.
 
     Returns:
         The folder.
 
     Raises:
-        ValueError: Another task, a folder with results of other settings or other
-            posts, or, before anything is trained, posts that one of the rows cannot be
-            trained on.
+        ValueError: Another task, a row that the table has not, a folder with results of
+            other settings or other posts, or, before anything is trained, posts that
+            one of the rows cannot be trained on.
         BlockingIOError: Another command measures the same table.
     """
     if config.task != experiment.task:
@@ -73,10 +75,13 @@ def run_table(
     for flag, value in (("--runs", runs), ("--workers", workers)):
         if value < 1:
             raise ValueError(f"`{flag}` must be at least 1; received {value}.")
+    for row in rows or ():
+        look_up("row", row, experiment.rows)
     jobs = {
         (row, run): _job(config, settings, run, resplit)
         for run in range(runs)
         for row, settings in experiment.rows.items()
+        if rows is None or row in rows
     }
     check_devices(config.train)
     if config.train.strategy == "data_parallel":
@@ -137,7 +142,7 @@ def report(folder: Path) -> list[Path]:
     Raises:
         FileNotFoundError: No results there.
     """
-    results = read_results(folder)
+    results = _in_order(folder, read_results(folder))
     if not results:
         raise FileNotFoundError(
             f"{folder} holds no results.jsonl with a result. Give the folder of a "
@@ -155,6 +160,16 @@ def report(folder: Path) -> list[Path]:
     write_table(folder / "table.csv", columns, rows)
     figure = comparison_figure(table)
     return [text, folder / "table.csv", save_figure(figure, folder / "table.png")]
+
+
+def _in_order(folder: Path, results: list[dict]) -> list[dict]:
+    """Return results in the order of the table's rows, baselines before theirs."""
+    path = folder / SETTINGS_FILE
+    if not path.exists():
+        return results
+    rows = list(json.loads(path.read_text(encoding="utf-8"))["rows"])
+    places = {row: place for place, row in enumerate(rows)}
+    return sorted(results, key=lambda r: places.get(r["row"].removeprefix("CCA "), -1))
 
 
 def _job(config: Config, settings: Sequence[str], run: int, resplit: bool) -> Config:

@@ -194,16 +194,23 @@ def test_an_experiment_is_asked_of_the_table(monkeypatch):
     )
     words = ["--experiment", "table1", "--runs", "3", "--resplit"]
     words += ["--runs-dir", "r", "--seed", "5", "--workers", "2"]
+    words += ["--rows", "early all", "BiGRU"]
     assert main(["train", *words]) == 0
     ((name, experiment, config, *rest),) = calls
-    assert (name, *rest) == ("table1", 3, True, Path("r"), 2)
+    assert (name, *rest) == ("table1", 3, True, Path("r"), 2, ["early all", "BiGRU"])
     assert list(experiment.rows)[:2] == ["doc2vec", "lyricsHAN"]
     assert config.train.seed == 5
 
 
 @pytest.mark.parametrize(
     "flags",
-    [("--runs", "3"), ("--resplit",), ("--workers", "2"), ("--convnet-weights", "f")],
+    [
+        ("--rows", "JTAV"),
+        ("--runs", "3"),
+        ("--resplit",),
+        ("--workers", "2"),
+        ("--convnet-weights", "f"),
+    ],
 )
 def test_flags_of_a_table_are_refused_without_one(fails, flags):
     assert "belong to --experiment" in fails("train", *flags)

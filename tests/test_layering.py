@@ -61,6 +61,7 @@ ORDER = (
     "shard_beam",
     "recording",
     "tabulate",
+    "train_command",
     "cli",
 )
 TENSORFLOW_ROOMS = {

@@ -129,10 +129,11 @@ def of_posts(tmp_path, monkeypatch):
 
     monkeypatch.setattr(measuring, "train_phases", learn_nothing)
 
-    def measure(runs, resplit=False, settings=()):
-        experiment = Experiment("sentiment", {"BiGRU": ROWS["BiGRU"]})
+    def measure(runs, resplit=False, settings=(), rows=("BiGRU",)):
+        gated = (*ROWS["BiGRU"], "text.gate=true")
+        experiment = Experiment("sentiment", {"attBiGRU": gated, **ROWS})
         own = config.override(settings)
-        return run_table("posts", experiment, own, runs, resplit, tmp_path)
+        return run_table("posts", experiment, own, runs, resplit, tmp_path, 1, rows)
 
     return path, measure
 
@@ -147,6 +148,21 @@ def test_a_table_does_not_go_on_with_other_posts(of_posts, monkeypatch):
         measure(2, resplit=True)
     assert measure(1, resplit=True) == folder  # there is nothing to train
     assert read_results(folder) == lines
+
+
+def test_rows_are_measured_one_after_another(of_posts):
+    _, measure = of_posts
+    folder = measure(1)
+    assert set(measured(folder)) == {
+        (row, 0) for row in ("chance", "majority class", "BiGRU")
+    }
+    assert measure(2, rows=("attBiGRU", "BiGRU")) == folder
+    assert len(measured(folder)) == 4 * 2
+    table = (folder / "table.md").read_text().splitlines()
+    rows = [line.split(" | ")[0] for line in table if line.endswith("|")][2:]
+    assert rows == ["| chance", "| majority class", "| attBiGRU", "| BiGRU"]
+    with pytest.raises(ValueError, match="attBiGRU, BiGRU, early; received 'GRU'"):
+        measure(1, rows=("BiGRU", "GRU"))
 
 
 def test_settings_may_come_in_any_order(of_posts):
