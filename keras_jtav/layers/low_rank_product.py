@@ -1,9 +1,9 @@
 """A linear map of the outer product of vectors, with a low-rank weight tensor."""
 
-import math
-
 import keras
 from keras import ops
+
+START = 0.1  # what a vector of unit length counts beside the 1
 
 
 @keras.saving.register_keras_serializable(package="keras_jtav")
@@ -13,10 +13,11 @@ class LowRankProduct(keras.layers.Layer):
     That is ``OuterProduct`` followed by a linear map whose weight tensor is the sum of
     ``rank`` outer products of factors; neither the product nor the tensor is made.
 
-    Choice: the factors' column of the appended 1 starts at random so that ``h`` has
-    about unit deviation, and the others such that a vector of unit length counts as
-    much as the 1. With all of them small, as in a dense layer, a product of three
-    starts near 0 and learns slowly.
+    Choice: the factors' column of the appended 1 starts at a constant, and the others
+    small, so that ``h`` is about 1 plus a linear map of each vector, and products grow
+    with training. Where both start at random, ``h`` starts as random products, which
+    on few posts are learned by heart; where both are small, a product of three starts
+    near 0 and learns slowly.
 
     Args:
         units: Size of ``h``.
@@ -51,13 +52,12 @@ class LowRankProduct(keras.layers.Layer):
 
     def build(self, vectors_shape):
         """Create the factors: one matrix and one column of the 1 for each vector."""
-        deviation = self.rank ** (-0.5 / len(vectors_shape)) / math.sqrt(2)
-        initializer = keras.initializers.RandomNormal(stddev=deviation)
+        one = self.rank ** (-1 / len(vectors_shape))  # `rank` products of it sum to 1
         self.factors = [
             self.add_weight(
                 name=f"factor_{index}",
                 shape=(self.rank, shape[-1], self.units),
-                initializer=initializer.clone(),
+                initializer=keras.initializers.RandomNormal(stddev=START * one),
             )
             for index, shape in enumerate(vectors_shape)
         ]
@@ -65,7 +65,7 @@ class LowRankProduct(keras.layers.Layer):
             self.add_weight(
                 name=f"factor_bias_{index}",
                 shape=(self.rank, self.units),
-                initializer=initializer.clone(),
+                initializer=keras.initializers.Constant(one),
             )
             for index in range(len(vectors_shape))
         ]

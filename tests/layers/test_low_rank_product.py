@@ -28,11 +28,18 @@ def test_equals_the_contraction_with_the_full_weight_tensor(rng, dims):
 
 
 @pytest.mark.parametrize(("rank", "dims"), [(1, (50,)), (4, (50, 60, 70))])
-def test_starts_at_unit_deviation(rng, rank, dims):
-    vectors = [rng.normal(size=(50, dim)) for dim in dims]
+def test_starts_as_one_and_a_sum_over_the_vectors(rng, rank, dims):
+    vectors = [rng.normal(size=(50, dim)).astype("float32") for dim in dims]
     vectors = [v / np.linalg.norm(v, axis=1, keepdims=True) for v in vectors]
-    h = np.asarray(LowRankProduct(units=3000, rank=rank)(vectors))
-    assert 0.85 < np.sqrt(np.mean(h**2)) < 1.15
+    layer = LowRankProduct(units=3000, rank=rank)
+    h = np.asarray(layer(vectors))
+    alone = [
+        layer([v if i == own else 0 * v for i, v in enumerate(vectors)]) - 1
+        for own in range(len(dims))
+    ]
+    parts = [np.std(part) for part in alone]
+    np.testing.assert_allclose(parts, 0.1 / rank**0.5, rtol=0.1)
+    assert np.std(h - 1 - sum(alone)) < 0.15 * np.std(sum(alone))
 
 
 def test_a_rank_below_one_is_refused():
