@@ -293,6 +293,12 @@ def test_large_pictures_are_refused_before_they_are_decoded(monkeypatch):
         decode_image(data, max_pixels=199)
 
 
+def test_a_picture_too_large_for_pillow_cannot_be_let_in():
+    data = picture(Image.new("1", (14_000, 14_000)))
+    with pytest.raises(DecodeError, match=r"below 178956970 pixels\.$"):
+        decode_image(data, max_pixels=10**9)
+
+
 def many_scans(num_scans):
     """Return a progressive JPEG whose last scan is repeated."""
     data = picture(Image.fromarray(noise()), "JPEG", progressive=True)
