@@ -8,6 +8,7 @@ left half written is swept after the next epoch.
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,7 +156,17 @@ class TrainingState(keras.callbacks.Callback):
 
     def _load(self, model: keras.Model, entry: int) -> None:
         with self._processes.everywhere(self._weights(entry)) as path:
-            model.load_weights(path)
+            try:
+                with warnings.catch_warnings():
+                    # Keras leaves out what it does not find, with a warning.
+                    warnings.filterwarnings("error", "Skipping nested container")
+                    model.load_weights(path)
+            except (ValueError, UserWarning) as error:
+                raise ValueError(
+                    f"{path} holds the weights of another model: it was written by "
+                    "another version of this package. Use that one, or train again, "
+                    "without --resume or into another --runs-dir."
+                ) from error
 
     def _save(self, model: keras.Model) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -59,13 +59,13 @@ class StopAt(keras.callbacks.Callback):
             raise Stop
 
 
-def make_model(precision="float32"):
+def make_model(precision="float32", units=8):
     """Return a model whose dropout and batch norm have states of their own."""
     seed_everything(5)
     keras.config.set_dtype_policy(precision)
     try:
         x = keras.Input((DIM,), name="x")
-        hidden = keras.layers.Dense(8, activation="tanh")(x)
+        hidden = keras.layers.Dense(units, activation="tanh")(x)
         hidden = keras.layers.BatchNormalization(momentum=0.8)(hidden)
         hidden = keras.layers.Dropout(0.3, seed=1)(hidden)
         logit = keras.layers.Dense(1, dtype="float32")(hidden)
@@ -83,9 +83,10 @@ def run(
     validation=None,
     start=None,
     judge_start=False,
+    units=8,
     **options,
 ):
-    model = make_model(options.get("precision", "float32"))
+    model = make_model(options.get("precision", "float32"), units)
     features = ArrayFeatures()
 
     def loss():
@@ -249,6 +250,13 @@ def test_only_the_last_and_the_best_weights_are_kept(tmp_path):
     files = {p.name for p in (tmp_path / "checkpoints/train").iterdir()}
     assert "state.json" in files
     assert len(files) in (2, 3)
+
+
+def test_weights_of_another_version_are_not_gone_on_with(tmp_path):
+    with pytest.raises(Stop):
+        run(tmp_path, stop=(2, 1))
+    with pytest.raises(ValueError, match="of another model: it was written by another"):
+        run(tmp_path, units=9)
 
 
 def test_weight_decay_shrinks_kernels_and_spares_biases_and_scales(tmp_path):

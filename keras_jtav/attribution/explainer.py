@@ -89,7 +89,7 @@ class Explainer:
         with self._attention() as attention:
             logits = self._logits_of_coalitions(features)
         logit = float(logits[-1])
-        network.check_answer(post, logit)
+        self._check(post, logits)
         return Explanation(
             task=network.config.task,
             id=post.id,
@@ -104,6 +104,19 @@ class Explainer:
             picture=self._picture(features),
             faults=[f"{fault.file}: {fault.reason}" for fault in faults],
         )
+
+    def _check(self, post: Post, logits: np.ndarray) -> None:
+        """Refuse logits of coalitions that are not the exported model's.
+
+        Without lyrics, versions differ in what they make of a caption.
+        """
+        self.network.check_answer(post, float(logits[-1]))
+        players = self.network.players
+        if "lyrics" in players and post.texts.get("lyrics"):
+            others = np.array([player != "lyrics" for player in players])
+            (row,) = np.flatnonzero((coalitions(len(players)) == others).all(axis=1))
+            without = replace(post, texts={**post.texts, "lyrics": ""})
+            self.network.check_answer(without, float(logits[row]))
 
     def _answer(self, logit: float) -> str:
         """Return the class that ``predict`` names, by the model's own threshold."""

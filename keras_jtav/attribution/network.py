@@ -205,12 +205,9 @@ def _equal(ids: tf.Tensor, others: tf.Tensor) -> bool:
 
 
 def _same_text(ids: tf.Tensor, others: tf.Tensor) -> bool:
-    """Return whether texts differ in padding alone, and are not all of it."""
-    length = max(ids.shape[1], others.shape[1])
-    ids, others = (
-        tf.pad(words, [[0, 0], [0, length - words.shape[1]], [0, 0]])
-        for words in (ids, others)
-    )
+    """Return whether ids are words of a text, padded or cut, and not all padding."""
+    missing = max(0, ids.shape[1] - others.shape[1])
+    others = tf.pad(others, [[0, 0], [0, missing], [0, 0]])[:, : ids.shape[1]]
     return bool(tf.reduce_any(ids != 0)) and _equal(ids, others)
 
 

@@ -31,7 +31,7 @@ from keras_jtav.data.svg import render_svg
 IMAGE_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
 MIN_RATE_HZ, MAX_RATE_HZ, MAX_CHANNELS = 1_000, 384_000, 16
 MAX_SAMPLE = 1e9  # 1 is full scale; the power of larger ones leaves float32
-PILLOWS_PIXELS = 178_956_970  # it refuses larger ones by itself
+PILLOWS_PIXELS = 178_956_970  # Pillow refuses larger ones by itself
 MAX_JPEG_SCANS = 100  # of a progressive JPEG, which has about ten
 BLOCK_FRAMES = 1 << 20
 BLOCK_PIXELS = 1 << 20
@@ -134,8 +134,13 @@ def decode_image(
         stream.seek(0)
         try:
             image = Image.open(stream, formats=IMAGE_FORMATS)
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        except Image.DecompressionBombWarning as error:
             raise _too_large(f"{error}", max_pixels) from error
+        except Image.DecompressionBombError as error:  # whatever `max_pixels` says
+            size, most = f"{error}", min(max_pixels, PILLOWS_PIXELS)
+            raise DecodeError(
+                f"is too large ({size}): scale it below {most} pixels"
+            ) from error
         except OSError as error:
             raise DecodeError(
                 "is no picture that can be read: convert it to PNG, JPEG, GIF, BMP, "
@@ -228,10 +233,10 @@ def _mean_of_channels(block: np.ndarray) -> np.ndarray:
 
 
 def _too_large(size: str, max_pixels: int) -> DecodeError:
-    remedy = f"scale it below {min(max_pixels, PILLOWS_PIXELS)} pixels"
-    if max_pixels < PILLOWS_PIXELS:
-        remedy += " or raise `data.max_image_pixels`"
-    return DecodeError(f"is too large ({size}): {remedy}")
+    return DecodeError(
+        f"is too large ({size}): scale it below {max_pixels} pixels or raise "
+        "`data.max_image_pixels`"
+    )
 
 
 def _refuse_many_scans(stream: BinaryIO) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_jtav.attribution import Explainer
 from keras_jtav.data.post import Post
+from keras_jtav.features.text import tokenize_texts
 from keras_jtav.pages.embedding import sound_uri
 from keras_jtav.pages.templates import render
 from keras_jtav.predict import (
@@ -113,11 +114,13 @@ class SongAnswers:
         query.pop("image_ok")
         scores = self._predictor.call("score", **query, **self._encodings)["logit"][0]
         best = np.argsort(-scores, kind="stable")[:TOP]
-        lyrics = {row: self._songs[row].texts.get("lyrics", "") for row in best}
+        lyrics = [self._songs[row].texts.get("lyrics", "") for row in best]
         pairs = [
             Post(song_name(self._songs[row]), {**post.texts, "lyrics": text})
-            for row, text in lyrics.items()
-            if text
+            for row, text, words in zip(
+                best, lyrics, tokenize_texts(lyrics), strict=True
+            )
+            if words
         ]
         read = dict(
             zip([p.id for p in pairs], self._explainer.attention(pairs), strict=True)

@@ -56,15 +56,18 @@ def build_lyrics_han(
         (spec.supporting_words, spec.pieces), dtype="int32", name="supporting_words"
     )
     num_lines = -(-spec.words // line_words)
-    filled = ops.pad(words, [[0, 0], [0, num_lines * line_words - spec.words], [0, 0]])
-    lines = ops.reshape(filled, (-1, line_words, spec.pieces))
+    padding = [[0, 0], [0, num_lines * line_words - spec.words], [0, 0]]
     vectors = WordVectors(
         spec.embedding_rows,
         spec.embedding_dim,
         trainable=trainable_vectors,
         name="word_vectors",
-    )(lines)
+    )(words)
+    vectors = ops.reshape(
+        ops.pad(vectors, padding), (-1, line_words, spec.embedding_dim)
+    )
     vectors = keras.layers.Dropout(dropout)(vectors)
+    lines = ops.reshape(ops.pad(words, padding), (-1, line_words, spec.pieces))
     in_line = real_words(lines)  # (batch * lines, line_words)
     states = bidirectional_gru(units, return_sequences=True, name="word_gru")(
         vectors, mask=_with_first(in_line)
@@ -77,7 +80,7 @@ def build_lyrics_han(
     states = bidirectional_gru(units, return_sequences=True, name="line_gru")(
         line_vectors, mask=_with_first(is_line)
     )
-    t, _ = ContextAttention(attention_units, name="context_attention")(
+    t, _ = ContextAttention(attention_units, name="line_attention")(
         states, mask=is_line
     )
     t = keras.layers.Dropout(dropout)(t)

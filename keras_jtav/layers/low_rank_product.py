@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-START = 0.1  # what a vector of unit length counts beside the 1
+START = 0.1  # what a vector of unit length counts beside the 1, in one factor
 
 
 @keras.saving.register_keras_serializable(package="keras_jtav")

@@ -18,7 +18,7 @@ class ProtagonistText(keras.layers.Layer):
 
     Input:
         ``lyrics`` int32 (batch, words, pieces) and ``caption`` int32 (batch,
-        supporting_words, pieces), 0 = padding.
+        supporting_words, pieces), 0 = padding; ``supporting_words`` is a fixed number.
 
     Output:
         Protagonist, int32 (batch, length, pieces), and supporting text, of the

@@ -2,6 +2,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -199,6 +200,27 @@ def test_parts_that_give_another_answer_are_refused(explained):
         bias.assign_sub(np.ones(bias.shape))
 
 
+def test_parts_of_a_version_that_read_no_caption_alone_are_refused(
+    explained, monkeypatch
+):
+    predictor, explainer, posts = explained
+    if predictor.task == "sentiment":
+        pytest.skip("a song is a matter of retrieval")
+    model = explainer.network.models["encode_text"]
+
+    class LyricsAlone:
+        inputs = model.inputs
+        _flatten_layers = model._flatten_layers
+
+        def __call__(self, texts, training):
+            present = keras.ops.any(texts["words"] != 0, axis=(1, 2))
+            return {**model(texts, training=training), "text_present": present}
+
+    monkeypatch.setitem(explainer.network.models, "encode_text", LyricsAlone())
+    with pytest.raises(ValueError, match=r"parts .* exported by another version"):
+        explainer.explain(posts[0])
+
+
 def test_weights_of_other_shapes_are_refused(explained, monkeypatch):
     predictor, _, _ = explained
     first, *others = predictor.variables
@@ -223,6 +245,32 @@ def test_without_lyrics_the_caption_is_looked_at(tiny_settings, tmp_path):
     attention = [word.attention for word in explained.words]
     assert sum(attention) == pytest.approx(1, abs=1e-5)
     assert any(abs(word.effect) > 0 for word in explained.words)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("text", "words"), [("att_bigru", 9), ("lyrics_han", 13), ("vector", 2)]
+)
+def test_words_of_every_encoder_are_looked_at(tiny_settings, tmp_path, text, words):
+    """Lines of words, and captions that stand in for lyrics and are cut off."""
+    settings = [*tiny_settings, "train.epochs=1", f"text={text}", "tower_units=0"]
+    settings += [f"features.words={words}", "features.supporting_words=4"]
+    settings += ["fusion.normalize=false"]  # or a mean's length would not matter
+    config = preset_config("retrieval", "small").override(settings)
+    predictor = Predictor(run(config, tmp_path / "runs", tmp_path / "models").exported)
+    explainer = Explainer(predictor)
+    post = next(p for p in unify_songs(load_table(config).posts) if not p.missing)
+    caption = {"caption": " ".join([post.texts["caption"]] * 4)}
+    for texts in (post.texts, caption):
+        shown = dataclasses.replace(post, texts=texts)
+        explanation = explainer.explain(shown)
+        features, _ = explainer.network.features([shown])
+        without = logit_of_zero_vectors(explainer.network, features)
+        total = sum(word.effect for word in explanation.words)
+        assert abs(explanation.logit - without) > 1e-4
+        assert abs(total - (explanation.logit - without)) < 0.02 * (1 + abs(total))
+        has_attention = any(word.attention for word in explanation.words)
+        assert has_attention == (text == "att_bigru")
 
 
 def test_there_must_be_a_model():

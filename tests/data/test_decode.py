@@ -297,6 +297,8 @@ def test_a_picture_too_large_for_pillow_cannot_be_let_in():
     data = picture(Image.new("1", (14_000, 14_000)))
     with pytest.raises(DecodeError, match=r"below 178956970 pixels\.$"):
         decode_image(data, max_pixels=10**9)
+    with pytest.raises(DecodeError, match=r"below 50000000 pixels\.$"):
+        decode_image(data)
 
 
 def many_scans(num_scans):
