@@ -28,7 +28,7 @@ def classes_of(path: Path, rows: list[Row]) -> tuple[dict[str, int], tuple[str, 
         rows: What ``read_table`` gave.
 
     Raises:
-        ValueError: More than two classes.
+        ValueError: More than two classes, or two that are one word.
     """
     labels: list[str] = []
     for row in rows:
@@ -46,6 +46,10 @@ def classes_of(path: Path, rows: list[Row]) -> tuple[dict[str, int], tuple[str, 
             f"{path}: `label` has {len(common)} values, expected two classes: {listed}"
             f"{' and more' if len(common) > 8 else ''}. {_alike(common)}"
             "Keep two, empty the others."
+        )
+    if alike := _alike(common[:2]):
+        raise ValueError(
+            f"{path}: both classes of `label` are one word: {alike}".rstrip()
         )
     names = class_order(common[0], [*common, f"not {common[0]}"][1])
     return {names[0]: 0, names[1]: 1}, names

@@ -24,5 +24,7 @@ def test_labels_that_differ_only_in_case_are_named():
         r"only in case: write them alike\. Keep two",
     ):
         classes_of(Path("a.csv"), rows("sad", "sad", "Sad", "glad"))
+    with pytest.raises(ValueError, match="one word: 'Sad' and 'sad' differ only"):
+        classes_of(Path("a.csv"), rows("Sad", "sad"))
     with pytest.raises(ValueError, match=r"'sad' \(1\)\. Keep two"):
         classes_of(Path("a.csv"), rows("sad", "glad", "mad"))
