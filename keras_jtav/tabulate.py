@@ -2,7 +2,7 @@
 
 Each system and run is one line of ``results.jsonl``. A line that is there is not
 computed again, so that a killed table goes on where it was; pictures and tables are
-drawn from these lines alone.
+drawn from these lines alone (the settings beside them know the order of the rows).
 """
 
 from __future__ import annotations
