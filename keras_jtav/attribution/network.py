@@ -161,7 +161,7 @@ class Network:
         """
 
         def gate(ids, vectors):
-            for same in (_equal, _same_text):
+            for same in (_equal, _same_text):  # of two alike, the one of this length
                 for name, values in gates.items():
                     if same(ids, features[name]):
                         return vectors * _of_length(values, ids.shape[1])[:, :, None]

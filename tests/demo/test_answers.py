@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -41,6 +42,16 @@ def test_any_part_may_be_missing(predictor, post, tmp_path):
     page = answers.answer(None, str(tmp_path / "broken.wav"), "", "<b>so</b> happy")
     assert "Counted as missing: broken.wav" in page
     assert "<b>so" not in page
+
+
+@for_retrieval
+def test_a_caption_is_not_shown_as_the_words_of_a_song(predictor, post, tmp_path):
+    song = replace(post, texts={"lyrics": "..."}, image=None)
+    write_manifest([song], tmp_path / "songs.csv")
+    answers = SongAnswers(predictor, tmp_path / "songs.csv", silent, outside=True)
+    page = answers.answer(None, "wonderful")
+    assert f"<li><b>{song.song}</b>" in page
+    assert "wonderful" not in page
 
 
 @for_retrieval
