@@ -22,14 +22,14 @@ def with_latent_semantics(
     """Return the vocabulary with ``dim`` more coordinates for every row.
 
     They are the row's part in the leading singular vectors of the texts' TF-IDF table,
-    whose columns are the rows of the vocabulary: words and their n-grams. So the mean
-    word vector of a text holds its TF-IDF counts, projected; where vectors that were
+    whose columns are the rows of the vocabulary: words and their n-grams. So
+    ``sum_of_pieces`` of a text is its TF-IDF counts, projected; where vectors that were
     trained on few texts put all that stands together in one place, these keep apart
     what the texts tell apart.
 
     Choice: texts of one length, 1, and ``log((1 + n) / (1 + df)) + 1``, as in
     scikit-learn. The new coordinates are scaled to a root mean square of 1 over the
-    mean word vectors of the texts.
+    texts.
 
     Args:
         vocabulary: Words and their vectors.
@@ -68,12 +68,11 @@ def with_latent_semantics(
 def _row_counts(
     vocabulary: Vocabulary, texts: Sequence[str], max_words: int
 ) -> sparse.csr_array:
-    """Return the weight of every row in the mean word vector of every text."""
+    """Return the weight of every row in ``sum_of_pieces`` of every text."""
     ids = TextIds(vocabulary, max_words).call(tf.constant(list(texts))).numpy()
     real = ids != 0  # (texts, words, pieces)
-    pieces = real.sum(axis=2, keepdims=True)
-    words = real.any(axis=2).sum(axis=1)[:, None, None]
-    weights = real / np.maximum(pieces, 1) / np.maximum(words, 1)
+    pieces = real.sum(axis=(1, 2), keepdims=True)
+    weights = real / np.sqrt(np.maximum(pieces, 1))
     places = (np.nonzero(real)[0], ids[real])
     shape = (len(texts), len(vocabulary.matrix))
     return sparse.csr_array((weights[real], places), shape=shape)

@@ -18,12 +18,18 @@ from keras_jtav.layers.picture_statistics import PictureStatistics
 from keras_jtav.layers.protagonist_gate import ProtagonistGate
 from keras_jtav.layers.protagonist_text import ProtagonistText
 from keras_jtav.layers.scaled_unit_norm import ScaledUnitNorm
+from keras_jtav.layers.sound_course import SoundCourse
 from keras_jtav.layers.tag_attention import TagAttention
 from keras_jtav.layers.tag_distance import TagDistance
 from keras_jtav.layers.tag_loss import TagLoss, tags_of_words
 from keras_jtav.layers.tower import Tower
 from keras_jtav.layers.transformer_block import TransformerBlock
-from keras_jtav.layers.word_vectors import WordVectors, mean_of_words, real_words
+from keras_jtav.layers.word_vectors import (
+    WordVectors,
+    mean_of_words,
+    real_words,
+    sum_of_pieces,
+)
 
 __all__ = [
     "AbsentVectors",
@@ -42,6 +48,7 @@ __all__ = [
     "ProtagonistGate",
     "ProtagonistText",
     "ScaledUnitNorm",
+    "SoundCourse",
     "TagAttention",
     "TagDistance",
     "TagLoss",
@@ -53,5 +60,6 @@ __all__ = [
     "mean_of_words",
     "real_words",
     "set_cudnn",
+    "sum_of_pieces",
     "tags_of_words",
 ]

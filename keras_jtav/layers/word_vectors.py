@@ -90,3 +90,23 @@ def mean_of_words(word_vectors, word_ids):
         float (batch, dim).
     """
     return masked_mean(word_vectors(word_ids), real_words(word_ids))
+
+
+def sum_of_pieces(word_vectors, word_ids):
+    """Return the sum of a text's pieces, divided by the root of their number.
+
+    Where every piece has a direction of its own, all texts have about one length so,
+    whatever the number of their words. A mean is the shorter the more there are.
+
+    Args:
+        word_vectors: A ``WordVectors`` layer.
+        word_ids: int32 (batch, words, pieces), 0 = padding.
+
+    Returns:
+        float (batch, dim); zeros where a text has no word.
+    """
+    words = word_vectors(word_ids)  # means of their pieces
+    pieces = ops.sum(ops.cast(ops.not_equal(word_ids, 0), "float32"), axis=-1)
+    total = ops.sum(ops.cast(words, "float32") * pieces[:, :, None], axis=1)
+    number = ops.maximum(ops.sum(pieces, axis=1, keepdims=True), 1)
+    return ops.cast(total / ops.sqrt(number), words.dtype)

@@ -21,9 +21,11 @@ from keras_jtav.layers import (
     InBatchContrastive,
     OverSegments,
     ProtagonistText,
+    SoundCourse,
     Tower,
     WordVectors,
     mean_of_words,
+    sum_of_pieces,
 )
 from keras_jtav.tasks.inputs import (
     feature_input,
@@ -180,6 +182,10 @@ def _encode_song(
         audio_present = has_audio(segment_mask)
         outputs |= {"audio_vector": audio_vector, "audio_present": audio_present}
         vectors["audio"] = audio_vector
+        if spec.frames > 1:  # not one vector that a data set brings
+            course = OverSegments(SoundCourse(), name="course_over_segments")
+            described = course(inputs["spectrogram"], segment_mask)
+            vectors["audio"] = ops.concatenate([audio_vector, described], axis=-1)
         masks.append(audio_present)
     if "text" in encoders:
         lyrics = inputs["words"]
@@ -196,11 +202,11 @@ def _text_mean(
     latent_semantics: WordVectors | None,
     ids: KerasTensor,
 ) -> KerasTensor:
-    """Return the mean of a text's word vectors, and of its latent semantics."""
+    """Return the mean of a text's word vectors, and its latent semantics."""
     mean = mean_of_words(encoders["text"].get_layer("word_vectors"), ids)
     if latent_semantics is None:
         return mean
-    return ops.concatenate([mean, mean_of_words(latent_semantics, ids)], axis=-1)
+    return ops.concatenate([mean, sum_of_pieces(latent_semantics, ids)], axis=-1)
 
 
 def _passed_on(tensor: KerasTensor) -> KerasTensor:

@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras_jtav.features.latent_semantics import with_latent_semantics
 from keras_jtav.features.text import TextIds
 from keras_jtav.features.vocabulary import Vocabulary
+from keras_jtav.layers import WordVectors, sum_of_pieces
 
 TEXTS = ["cat dog", "dog cat cat", "car bus", "bus car train", "", "cat train"]
 WORDS = ["cat", "dog", "car", "bus", "train", "boat"]
@@ -17,11 +18,11 @@ def vocabulary():
     return Vocabulary(WORDS, rows)
 
 
-def test_text_means_are_the_projected_tf_idf_table(vocabulary):
+def test_sums_of_pieces_are_the_projected_tf_idf_table(vocabulary):
     wide = with_latent_semantics(vocabulary, TEXTS, dim=5, max_words=10)
     texts = [text.split() for text in TEXTS if text]
     count = np.array(
-        [[text.count(word) / len(text) for word in WORDS] for text in texts]
+        [[text.count(word) / np.sqrt(len(text)) for word in WORDS] for text in texts]
     )
     idf = np.array(
         [
@@ -30,19 +31,23 @@ def test_text_means_are_the_projected_tf_idf_table(vocabulary):
         ]
     )
     table = count * idf / np.linalg.norm(count * idf, axis=1, keepdims=True)
-    u, values, _ = np.linalg.svd(table, full_matrices=False)
-    means = count @ wide.matrix[2:, 3:]
-    means /= np.linalg.norm(means, axis=1, keepdims=True)
-    # five directions hold the five texts whole
-    expected = u * values
-    np.testing.assert_allclose(means @ means.T, expected @ expected.T, atol=1e-5)
+    _, _, directions = np.linalg.svd(table, full_matrices=False)
+    expected = count * idf @ directions.T
+    expected /= np.sqrt(np.mean(expected**2))
+    ids = TextIds(wide, 10)(tf.constant([text for text in TEXTS if text]))
+    words = WordVectors(len(wide.matrix), 5)
+    words.build(ids.shape)
+    words.set_weights([wide.matrix[:, 3:]])
+    sums = np.asarray(sum_of_pieces(words, ids))
+    np.testing.assert_allclose(sums @ sums.T, expected @ expected.T, atol=1e-4)
 
 
 def test_old_coordinates_stay_and_new_ones_have_size_1(vocabulary):
     wide = with_latent_semantics(vocabulary, TEXTS, dim=4, max_words=10)
     np.testing.assert_array_equal(wide.matrix[:, :3], vocabulary.matrix)
     ids = TextIds(wide, 10)(tf.constant([text for text in TEXTS if text])).numpy()
-    new = np.stack([wide.matrix[row[row > 0], 3:].mean(axis=0) for row in ids])
+    pieces = [wide.matrix[row[row > 0], 3:] for row in ids]
+    new = np.stack([rows.sum(axis=0) / np.sqrt(len(rows)) for rows in pieces])
     assert np.sqrt(np.mean(new**2)) == pytest.approx(1, rel=1e-5)
 
 

@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from keras_jtav.layers.word_vectors import WordVectors, mean_of_words, real_words
+from keras_jtav.layers.word_vectors import (
+    WordVectors,
+    mean_of_words,
+    real_words,
+    sum_of_pieces,
+)
 
 IDS = np.array([[[1, 0], [2, 3], [0, 0]], [[0, 0], [0, 0], [0, 0]]], "int32")
 TABLE = np.array([[7, 7], [1, 2], [3, 4], [5, 8]], "float32")
@@ -29,6 +34,12 @@ def test_real_words_are_those_with_a_piece():
 def test_the_mean_word_leaves_padding_out(layer):
     # ((1, 2) + (4, 6)) / 2 = (2.5, 4); the second text has no word.
     np.testing.assert_allclose(mean_of_words(layer, IDS), [[2.5, 4], [0, 0]])
+
+
+def test_pieces_are_summed_and_divided_by_the_root_of_their_number(layer):
+    # ((1, 2) + (3, 4) + (5, 8)) / sqrt(3)
+    expected = [np.array([9, 14]) / np.sqrt(3), [0, 0]]
+    np.testing.assert_allclose(sum_of_pieces(layer, IDS), expected, rtol=1e-6)
 
 
 def test_the_table_learns_only_where_asked(layer):

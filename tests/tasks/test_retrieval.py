@@ -8,6 +8,7 @@ from keras_jtav.config import Config
 from keras_jtav.evaluation import pair_scores as scoring
 from keras_jtav.evaluation.pair_scores import pair_scores
 from keras_jtav.fusion.cmf_ap_of_all_pairs import unify_all_pairs
+from keras_jtav.layers.sound_course import SOUND_COURSE
 from keras_jtav.model import build_model
 
 CANDIDATES = 3
@@ -325,3 +326,17 @@ def test_a_pair_needs_both_sides(spec, small_settings, modalities):
         ValueError, match="with image and at least one of text and audio"
     ):
         build_model(Config().override(settings), spec)
+
+
+def test_the_song_tower_sees_the_course_of_sound(spec, small_settings):
+    settings = ["task=retrieval", *small_settings, "tower_units=4"]
+    sound, *_ = song_kernels(Config().override(settings), spec)
+    assert sound.shape == (8 + SOUND_COURSE, 4)
+    # A data set that brings one vector of a song has no course.
+    settings += ["audio=vector"]
+    sound, *_ = song_kernels(Config().override(settings), replace(spec, frames=1))
+    assert sound.shape == (spec.bins, 4)
+
+
+def song_kernels(config, spec):
+    return build_model(config, spec)["encode_song"].get_layer("song_tower").kernels
