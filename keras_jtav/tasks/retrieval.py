@@ -183,7 +183,9 @@ def _encode_song(
         outputs |= {"audio_vector": audio_vector, "audio_present": audio_present}
         vectors["audio"] = audio_vector
         if spec.frames > 1:  # not one vector that a data set brings
-            course = OverSegments(SoundCourse(), name="course_over_segments")
+            course = OverSegments(
+                SoundCourse(), dtype="float32", name="course_over_segments"
+            )
             described = course(inputs["spectrogram"], segment_mask)
             vectors["audio"] = ops.concatenate([audio_vector, described], axis=-1)
         masks.append(audio_present)

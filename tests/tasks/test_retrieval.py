@@ -338,5 +338,13 @@ def test_the_song_tower_sees_the_course_of_sound(spec, small_settings):
     assert sound.shape == (spec.bins, 4)
 
 
+def test_the_course_of_sound_is_float32_whatever_else_is(spec, small_settings):
+    settings = ["task=retrieval", *small_settings, "tower_units=4"]
+    models = build_model(Config().override(settings), spec, precision="mixed_bfloat16")
+    song = models["encode_song"]
+    assert song.get_layer("over_segments").compute_dtype == "bfloat16"
+    assert song.get_layer("course_over_segments").compute_dtype == "float32"
+
+
 def song_kernels(config, spec):
     return build_model(config, spec)["encode_song"].get_layer("song_tower").kernels
