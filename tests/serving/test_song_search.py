@@ -39,8 +39,8 @@ def test_with_all_songs_as_candidates_it_is_the_full_ranking(parts):
 @for_retrieval
 def test_stage_2_ranks_what_stage_1_found(parts):
     predictor, index, names, songs, queries = parts
-    found, _ = index.search(queries["query_tower"], 8)
-    ids, scores = SongSearch(predictor, index, 8).search(queries, 8)
+    found, _ = index.search(queries["query_tower"], 20)
+    ids, scores = SongSearch(predictor, index, 20).search(queries, 20)
     full = predictor.call("score", **queries, **songs)["logit"]
     for query in range(6):
         assert set(ids[query]) == set(found[query])
