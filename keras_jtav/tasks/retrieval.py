@@ -93,9 +93,9 @@ def build_retrieval(
             latent_semantics = WordVectors(
                 spec.embedding_rows, spec.lsa_dim, name="latent_semantics"
             )
-    text_mean = partial(_text_mean, encoders, latent_semantics)
-    query = _encode_query(encoders, spec, query_tower, text_mean, has_lyrics)
-    song = _encode_song(sung, spec, song_tower, text_mean)
+    text_features = partial(_text_features, encoders, latent_semantics)
+    query = _encode_query(encoders, spec, query_tower, text_features, has_lyrics)
+    song = _encode_song(sung, spec, song_tower, text_features)
     models = {"encode_query": query, "encode_song": song}
     if "text" in sung:
         models["encode_text"] = _encode_text(encoders["text"], spec)
@@ -118,7 +118,7 @@ def _encode_query(
     encoders: Mapping[str, keras.Model],
     spec: FeatureSpec,
     tower: Tower | None,
-    text_mean: Callable[[KerasTensor], KerasTensor],
+    text_features: Callable[[KerasTensor], KerasTensor],
     has_lyrics: bool,
 ) -> keras.Model:
     """Build: image and caption -> ``v``, its mask, the caption's ids, the tower.
@@ -138,7 +138,7 @@ def _encode_query(
             outputs["supporting_words"] = _passed_on(caption)
         else:
             outputs |= _read(encoders["text"], ops.zeros_like(caption), caption)
-        vectors["text"] = text_mean(caption)
+        vectors["text"] = text_features(caption)
         masks.append(has_words(caption))
     if tower is not None:
         outputs["query_tower"] = tower(list(vectors.values()), masks)
@@ -170,7 +170,7 @@ def _encode_song(
     encoders: Mapping[str, keras.Model],
     spec: FeatureSpec,
     tower: Tower | None,
-    text_mean: Callable[[KerasTensor], KerasTensor],
+    text_features: Callable[[KerasTensor], KerasTensor],
 ) -> keras.Model:
     """Build: audio and lyrics -> ``a``, its mask, the lyrics' ids, the tower."""
     inputs = _inputs(SONG_FEATURES, encoders, spec)
@@ -192,14 +192,14 @@ def _encode_song(
     if "text" in encoders:
         lyrics = inputs["words"]
         outputs["words"] = _passed_on(lyrics)
-        vectors["text"] = text_mean(lyrics)
+        vectors["text"] = text_features(lyrics)
         masks.append(has_words(lyrics))
     if tower is not None:
         outputs["song_tower"] = tower(list(vectors.values()), masks)
     return keras.Model(inputs, outputs, name="encode_song")
 
 
-def _text_mean(
+def _text_features(
     encoders: Mapping[str, keras.Model],
     latent_semantics: WordVectors | None,
     ids: KerasTensor,
